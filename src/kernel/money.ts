@@ -32,8 +32,6 @@ export function bps(value: number): Bps {
   return mint<Bps>(value)
 }
 
-export const ZERO: Atoms = atoms(0n)
-
 export function add(a: Atoms, b: Atoms): Atoms {
   return atoms(a + b)
 }
@@ -41,10 +39,6 @@ export function add(a: Atoms, b: Atoms): Atoms {
 /** a − b, which must not be negative. */
 export function subtract(a: Atoms, b: Atoms): Atoms {
   return atoms(a - b)
-}
-
-export function min(a: Atoms, b: Atoms): Atoms {
-  return a < b ? a : b
 }
 
 /** ⌊a·b / c⌋ */

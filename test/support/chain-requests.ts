@@ -1,0 +1,31 @@
+import { Interface, type InterfaceAbi } from 'ethers'
+import abi from '#chain/contracts/abi.json' with { type: 'json' }
+import type { ChainService } from '#chain/service.ts'
+import { newId } from '#platform/crypto.ts'
+
+type Request = Parameters<ChainService['requestTransaction']>[1]
+
+/** Stands where the transaction manager takes requests in, and keeps them. */
+export class ChainRequests implements Pick<ChainService, 'deployment' | 'requestTransaction'> {
+  readonly requests: Request[] = []
+
+  deployment(): ReturnType<ChainService['deployment']> {
+    const contracts = {
+      InvestorRegistry: '0x1111111111111111111111111111111111111111',
+      AssetRegistry: '0x2222222222222222222222222222222222222222',
+    } as const
+    return { chainId: 31337, deployedAt: 1, contracts }
+  }
+
+  requestTransaction(_tx: unknown, request: Request): Promise<string> {
+    this.requests.push(request)
+    return Promise.resolve(newId('transaction'))
+  }
+
+  /** The arguments of the last request, read by the ABI of the contract. */
+  lastCall(contract: keyof typeof abi): readonly unknown[] {
+    const entry: InterfaceAbi = abi[contract]
+    const parsed = new Interface(entry).parseTransaction({ data: this.requests.at(-1)?.data ?? '' })
+    return parsed === null ? [] : [parsed.name, ...parsed.args.toArray()]
+  }
+}

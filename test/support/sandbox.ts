@@ -1,0 +1,252 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ApiContract } from './api-contract.ts'
+import { at, isBody, rows, text, type Body } from '../../scripts/body.ts'
+import { Client, until } from './client.ts'
+import { freePort } from './ports.ts'
+
+export interface SandboxUser {
+  readonly role: string
+  readonly email: string
+  readonly password: string
+  readonly apiKey: string
+  readonly accountId: string
+  readonly chainAccount: number
+  readonly wallet: { readonly address: string; readonly privateKey: string } | undefined
+}
+
+interface SandboxOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly startTimeoutMs?: number
+}
+
+/** The node did not do what its launcher asked of it. */
+export class SandboxFailure extends Error {
+  override readonly name = 'SandboxFailure'
+}
+
+const KEPT_LINES = 4000
+
+/**
+ * The real node of `npm start` as a child process in a fresh folder, on free ports, with settlements
+ * on demand only. `dispose` leaves nothing behind.
+ */
+export class Sandbox {
+  readonly home: string
+  readonly #env: Readonly<Record<string, string>>
+  readonly #startTimeoutMs: number
+  readonly #lines: string[] = []
+  #child: ChildProcess | undefined
+  #facts: Body = {}
+  #contract: ApiContract | undefined
+
+  private constructor(home: string, env: Readonly<Record<string, string>>, startTimeoutMs: number) {
+    this.home = home
+    this.#env = env
+    this.#startTimeoutMs = startTimeoutMs
+  }
+
+  static async start(options: SandboxOptions = {}): Promise<Sandbox> {
+    const home = mkdtempSync(join(tmpdir(), 'mooring-'))
+    const env = {
+      MOORING_HOME: home,
+      HTTP_PORT: String(await freePort()),
+      CHAIN_RPC_PORT: String(await freePort()),
+      SETTLEMENT_INTERVAL_MS: '0',
+      LOG_LEVEL: 'info',
+      ...options.env,
+    }
+    const sandbox = new Sandbox(home, env, options.startTimeoutMs ?? 120_000)
+    try {
+      await sandbox.restart()
+    } catch (error) {
+      await sandbox.dispose()
+      throw error
+    }
+    return sandbox
+  }
+
+  get api(): string {
+    return text(this.#facts, 'api')
+  }
+
+  get rpc(): string {
+    return text(this.#facts, 'rpc')
+  }
+
+  get database(): string {
+    return text(this.#facts, 'database')
+  }
+
+  get market(): string {
+    return text(this.#facts, 'market')
+  }
+
+  get users(): readonly SandboxUser[] {
+    return rows(this.#facts, 'users').map((user) => ({
+      role: text(user, 'role'),
+      email: text(user, 'email'),
+      password: text(user, 'password'),
+      apiKey: text(user, 'api_key'),
+      accountId: text(user, 'account_id'),
+      chainAccount: Number(at(user, 'chain_account')),
+      wallet: isBody(user['wallet'])
+        ? {
+            address: text(user, 'wallet', 'address'),
+            privateKey: text(user, 'wallet', 'private_key'),
+          }
+        : undefined,
+    }))
+  }
+
+  /** What the node printed, newest last. */
+  get lines(): readonly string[] {
+    return this.#lines
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined
+  }
+
+  contractAddress(name: string): string {
+    return text(this.#facts, 'contracts', name)
+  }
+
+  /** The key that may pause and unpause the clearing house of this sandbox. */
+  adminKey(): string {
+    const secrets: unknown = JSON.parse(readFileSync(join(this.home, 'secrets.json'), 'utf8'))
+    return text(secrets, 'keys', 'admin')
+  }
+
+  user(role: string, place = 0): SandboxUser {
+    const found = this.users.filter((user) => user.role === role)[place]
+    if (found === undefined) throw new SandboxFailure(`no user ${place} of role ${role}`)
+    return found
+  }
+
+  /** A client of the API for a demo user; without a role, one without credentials. */
+  client(role?: string, place = 0): Client {
+    if (this.#contract === undefined) throw new SandboxFailure('the node was never ready')
+    const bearer = role === undefined ? undefined : this.user(role, place).apiKey
+    return new Client(this.api, this.#contract, bearer)
+  }
+
+  /** Starts the node (again) and resolves when it is ready. */
+  async restart(): Promise<void> {
+    rmSync(join(this.home, 'sandbox.json'), { force: true })
+    const child = this.#spawn(['sandbox'])
+    this.#child = child
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined
+    })
+    await this.#whenReady(child)
+    const document: unknown = await (await fetch(`${this.api}/v1/openapi.json`)).json()
+    if (!isBody(document)) throw new SandboxFailure('no OpenAPI document')
+    this.#contract ??= new ApiContract(document)
+  }
+
+  /** Ends the node as Ctrl-C does; returns its exit code. */
+  async stop(): Promise<number | null> {
+    return this.#end('SIGTERM')
+  }
+
+  /** Ends the node as a power cut does, at once; what it had started lives on. */
+  async kill9(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** Ends the node and removes all that it kept. */
+  async dispose(): Promise<void> {
+    if (this.#child !== undefined) await this.stop()
+    const reset = this.#spawn(['reset'])
+    await ended(reset, 30_000)
+    rmSync(this.home, { recursive: true, force: true })
+  }
+
+  #spawn(argv: readonly string[]): ChildProcess {
+    const child = spawn(process.execPath, ['src/main.ts', ...argv], {
+      env: { ...process.env, NO_COLOR: '1', ...this.#env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const kill = (): void => void child.kill('SIGKILL')
+    process.once('exit', kill)
+    child.once('exit', () => process.off('exit', kill))
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8')
+      stream.on('data', (chunk: string) => this.#note(chunk))
+    }
+    return child
+  }
+
+  #note(chunk: string): void {
+    this.#lines.push(...chunk.split('\n').filter((line) => line !== ''))
+    if (this.#lines.length > KEPT_LINES) this.#lines.splice(0, this.#lines.length - KEPT_LINES)
+  }
+
+  async #whenReady(child: ChildProcess): Promise<void> {
+    const deadline = performance.now() + this.#startTimeoutMs
+    while (performance.now() < deadline) {
+      if (child.exitCode !== null || child.signalCode !== null) {
+        // What it said last may still be in the pipe.
+        await sleep(200)
+        throw new SandboxFailure(`the node ended: ${this.#tail()}`)
+      }
+      if (await this.#isReady()) return
+      await sleep(25)
+    }
+    throw new SandboxFailure(`the node was not ready in time: ${this.#tail()}`)
+  }
+
+  async #isReady(): Promise<boolean> {
+    const path = join(this.home, 'sandbox.json')
+    if (!existsSync(path)) return false
+    const facts: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    if (!isBody(facts)) return false
+    this.#facts = facts
+    try {
+      return (await fetch(`${this.api}/readyz`)).ok
+    } catch {
+      return false
+    }
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const child = this.#child
+    if (child === undefined) return null
+    child.kill(signal)
+    await ended(child, 30_000)
+    this.#child = undefined
+    return child.exitCode
+  }
+
+  #tail(): string {
+    return this.#lines.slice(-25).join('\n')
+  }
+}
+
+/** Waits for the end of a process; kills it when that takes too long. */
+async function ended(child: ChildProcess, patienceMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs)
+  await new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  clearTimeout(timer)
+}
+
+/** Settles what is unsettled and waits until everything is final; returns the last settlement. */
+export async function settleAll(sandbox: Sandbox): Promise<Body> {
+  const operator = sandbox.client('operator')
+  return until(
+    'a final settlement',
+    async () => {
+      const { status, body } = await operator.call('POST', '/v1/settlements', { body: {} })
+      const [latest] = rows(await operator.get('/v1/settlements?limit=1'), 'data')
+      const isIdle = status === 409 && body['code'] === 'settlement.nothing_to_settle'
+      if (status >= 400 && body['code'] === 'settlement.halted') throw new SandboxFailure('halted')
+      return isIdle && latest?.['status'] === 'final' ? latest : undefined
+    },
+    60_000,
+  )
+}

@@ -1,0 +1,253 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import type { LogLevel } from './log.ts'
+import { maskUrls } from './log.ts'
+
+export const NODE_ROLES = [
+  'api',
+  'engine',
+  'settler',
+  'watcher',
+  'txm',
+  'relay',
+  'projector',
+  'jobs',
+] as const
+
+/** A part of the node that a process plays. */
+export type NodeRole = (typeof NODE_ROLES)[number]
+
+export interface Config {
+  readonly httpPort: number
+  readonly httpHost: string
+  readonly metricsHost?: string | undefined
+  readonly databaseUrl?: string | undefined
+  readonly migrationDatabaseUrl?: string | undefined
+  readonly databasePoolSize: number
+  readonly rpcUrls: readonly string[]
+  readonly chainRpcPort: number
+  readonly kafkaBrokers: readonly string[]
+  readonly home: string
+  readonly settlementIntervalMs: number
+  readonly finalityDepth?: number | undefined
+  readonly roles: readonly NodeRole[]
+  readonly logLevel: LogLevel
+  readonly addressesFile?: string | undefined
+  readonly settlerKey?: string | undefined
+  readonly registrarKey?: string | undefined
+  readonly jwtPrivateKey?: string | undefined
+  readonly internalToken?: string | undefined
+}
+
+/** The environment, which nothing else in the program reads. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** One line that names the variable and its rule; it never repeats the value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly variable: string
+
+  constructor(variable: string, rule: string) {
+    super(`${variable} ${rule}`)
+    this.variable = variable
+  }
+}
+
+const integer = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, {
+      error: `must be a whole number from ${least} to ${most}`,
+    })
+
+const list = z
+  .string()
+  .transform((text) => text.split(',').map((item) => item.trim()))
+  .transform((items) => items.filter((item) => item !== ''))
+
+const url = (rule: string, ...protocols: readonly string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    error: rule,
+  })
+
+const postgresUrl = url(
+  'must be a URL such as postgres://user:password@host:5432/database',
+  'postgres:',
+  'postgresql:',
+)
+const rpcUrl = url('must be http or https URLs, separated by commas', 'http:', 'https:')
+const broker = z
+  .string()
+  .regex(/^[^\s:,/]+:\d{1,5}$|^\[[\da-f:]+\]:\d{1,5}$/i, 'must be host:port, separated by commas')
+
+const privateKey = z
+  .string()
+  .regex(/^0x[\da-f]{64}$/i, 'must be 0x and 64 hex digits, or @ and the path of a file with them')
+
+const SCHEMA = {
+  HTTP_PORT: integer(0, 65_535).default(8080).describe('Port of the API; 0 takes a free one'),
+  HTTP_HOST: z.string().min(1).default('127.0.0.1').describe('Interface of the API'),
+  METRICS_HOST: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Interface that may read /metrics; loopback when unset'),
+  DATABASE_URL: postgresUrl.optional().describe('Postgres of the node'),
+  MIGRATION_DATABASE_URL: postgresUrl
+    .optional()
+    .describe('Postgres as the owner of the tables; DATABASE_URL when unset'),
+  DATABASE_POOL_SIZE: integer(4, 500).default(16).describe('Connections to Postgres, at most'),
+  RPC_URLS: list
+    .pipe(z.array(rpcUrl))
+    .default([])
+    .describe('JSON-RPC endpoints of the chain, separated by commas'),
+  CHAIN_RPC_PORT: integer(0, 65_535).default(8545).describe('Port of the sandbox chain'),
+  KAFKA_BROKERS: list
+    .pipe(z.array(broker))
+    .default([])
+    .describe(
+      'Kafka brokers as host:port, separated by commas; events stay in Postgres when unset',
+    ),
+  MOORING_HOME: z
+    .string()
+    .min(1)
+    .default('.mooring')
+    .describe('Folder of the sandbox and its files'),
+  SETTLEMENT_INTERVAL_MS: integer(0, 86_400_000)
+    .default(60_000)
+    .describe('Time between settlements; 0 settles on demand only'),
+  FINALITY_DEPTH: integer(0, 10_000)
+    .optional()
+    .describe('Blocks on top of a final one; the finalized tag of the chain when unset'),
+  ROLES: list
+    .transform((roles) => (roles.length === 0 || roles.includes('all') ? [...NODE_ROLES] : roles))
+    .pipe(z.array(z.enum(NODE_ROLES, `must be of ${NODE_ROLES.join(', ')} or all`)))
+    .default([...NODE_ROLES])
+    .describe('Parts of the node that this process plays, separated by commas'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be trace, debug, info, warn, error, fatal or silent',
+    })
+    .default('info')
+    .describe('Least level that is logged'),
+  ADDRESSES_FILE: z.string().min(1).optional().describe('File with the addresses of the contracts'),
+  SETTLER_KEY: privateKey.optional().describe('Key that sends settlements and withdrawals'),
+  REGISTRAR_KEY: privateKey.optional().describe('Key that registers wallets and assets'),
+  JWT_PRIVATE_KEY: z
+    .string()
+    .regex(
+      /-----BEGIN PRIVATE KEY-----/,
+      'must be a PKCS8 PEM, or @ and the path of a file with one',
+    )
+    .optional()
+    .describe('Ed25519 key that signs session tokens'),
+  INTERNAL_TOKEN: z
+    .string()
+    .min(32, 'must have 32 characters or more')
+    .optional()
+    .describe('Secret that processes of one node show to each other'),
+}
+
+type Variable = keyof typeof SCHEMA
+
+const SECRETS: ReadonlySet<string> = new Set<Variable>([
+  'SETTLER_KEY',
+  'REGISTRAR_KEY',
+  'JWT_PRIVATE_KEY',
+  'INTERNAL_TOKEN',
+])
+
+const environmentSchema = z.object(SCHEMA)
+
+/** The environment of this process. */
+export function readEnvironment(): Environment {
+  return { ...process.env }
+}
+
+/** Reads the variables of the node and ignores all others; throws `ConfigError`. */
+export function loadConfig(environment: Environment): Config {
+  const given = Object.keys(SCHEMA).flatMap((name) => {
+    const value = environment[name]?.trim()
+    return value === undefined || value === '' ? [] : [[name, resolveFile(name, value)] as const]
+  })
+  const parsed = environmentSchema.safeParse(Object.fromEntries(given))
+  if (parsed.success) return toConfig(parsed.data)
+  const issue = parsed.error.issues[0]
+  throw new ConfigError(String(issue?.path[0] ?? 'configuration'), issue?.message ?? 'is wrong')
+}
+
+function toConfig(values: z.infer<typeof environmentSchema>): Config {
+  return {
+    httpPort: values.HTTP_PORT,
+    httpHost: values.HTTP_HOST,
+    metricsHost: values.METRICS_HOST,
+    databaseUrl: values.DATABASE_URL,
+    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
+    databasePoolSize: values.DATABASE_POOL_SIZE,
+    rpcUrls: values.RPC_URLS,
+    chainRpcPort: values.CHAIN_RPC_PORT,
+    kafkaBrokers: values.KAFKA_BROKERS,
+    home: values.MOORING_HOME,
+    settlementIntervalMs: values.SETTLEMENT_INTERVAL_MS,
+    finalityDepth: values.FINALITY_DEPTH,
+    roles: [...new Set(values.ROLES)],
+    logLevel: values.LOG_LEVEL,
+    addressesFile: values.ADDRESSES_FILE,
+    settlerKey: values.SETTLER_KEY,
+    registrarKey: values.REGISTRAR_KEY,
+    jwtPrivateKey: values.JWT_PRIVATE_KEY,
+    internalToken: values.INTERNAL_TOKEN,
+  }
+}
+
+/** A secret may be `@path`: the content of that file. */
+function resolveFile(name: string, value: string): string {
+  if (!SECRETS.has(name) || !value.startsWith('@')) return value
+  try {
+    return readFileSync(value.slice(1), 'utf8').trim()
+  } catch {
+    throw new ConfigError(name, 'names a file that cannot be read')
+  }
+}
+
+const MASK = '********'
+const SECRET_FIELDS: ReadonlySet<string> = new Set<keyof Config>([
+  'settlerKey',
+  'registrarKey',
+  'jwtPrivateKey',
+  'internalToken',
+])
+
+/** For people and logs: without keys, and of each URL only scheme and host. */
+export function maskedConfig(config: Config): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(config)
+      .filter(([, value]) => value !== undefined)
+      .map(([field, value]: [string, unknown]) => [
+        field,
+        SECRET_FIELDS.has(field) ? MASK : maskValue(value),
+      ]),
+  )
+}
+
+function maskValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(maskValue)
+  return typeof value === 'string' ? maskUrls(value) : value
+}
+
+export interface VariableDescription {
+  readonly name: string
+  readonly description: string
+  readonly secret: boolean
+}
+
+/** Every variable that the node knows, in the order in which people look for them. */
+export function describeVariables(): readonly VariableDescription[] {
+  return Object.entries(SCHEMA).map(([name, schema]) => ({
+    name,
+    description: schema.description ?? '',
+    secret: SECRETS.has(name),
+  }))
+}

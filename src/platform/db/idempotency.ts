@@ -1,0 +1,64 @@
+import { canonicalJson } from '#kernel/json.ts'
+import { sha256 } from '../crypto.ts'
+import { platformErrors } from '../errors.ts'
+import type { Db, Tx } from './pool.ts'
+
+/** What a finished command left under its key. */
+export interface IdempotencyRecord {
+  readonly inputHash: Buffer
+  readonly resource: string
+}
+
+/** Fingerprint of a command's input; the order of its fields does not matter. */
+export function hashInput(input: unknown): Buffer {
+  return sha256(canonicalJson(input ?? null))
+}
+
+export async function findIdempotency(
+  db: Db,
+  scope: string,
+  operation: string,
+  key: string,
+): Promise<IdempotencyRecord | undefined> {
+  const rows = await db.query<{ input_hash: Buffer; resource: string }>(
+    `SELECT input_hash, resource FROM platform.idempotency
+     WHERE scope = $1 AND operation = $2 AND key = $3`,
+    [scope, operation, key],
+  )
+  const row = rows[0]
+  return row === undefined ? undefined : { inputHash: row.input_hash, resource: row.resource }
+}
+
+/** Throws `platform.idempotency_mismatch` when the key belongs to another input. */
+export function requireSameInput(record: IdempotencyRecord, inputHash: Buffer): void {
+  if (!record.inputHash.equals(inputHash)) throw platformErrors.idempotency_mismatch()
+}
+
+/** Takes the key until the transaction ends, or throws `platform.idempotency_running`. */
+export async function claimIdempotency(
+  tx: Tx,
+  scope: string,
+  operation: string,
+  key: string,
+): Promise<void> {
+  const rows = await tx.query<{ taken: boolean }>(
+    `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS taken`,
+    [canonicalJson([scope, operation, key])],
+  )
+  if (rows[0]?.taken !== true) throw platformErrors.idempotency_running()
+}
+
+export async function insertIdempotency(
+  tx: Tx,
+  record: IdempotencyRecord & {
+    readonly scope: string
+    readonly operation: string
+    readonly key: string
+  },
+): Promise<void> {
+  await tx.query(
+    `INSERT INTO platform.idempotency (scope, operation, key, input_hash, resource)
+     VALUES ($1, $2, $3, $4, $5)`,
+    [record.scope, record.operation, record.key, record.inputHash, record.resource],
+  )
+}

@@ -1,0 +1,133 @@
+import type { Database, Tx } from '../db/pool.ts'
+import { inTransaction } from '../db/transaction.ts'
+import { platformErrors } from '../errors.ts'
+import { readInstance, type Instance } from '../instance.ts'
+import type { Health, Service } from '../lifecycle.ts'
+import type { CounterMetric, GaugeMetric, Metrics } from '../metrics.ts'
+import type { Envelope } from './event.ts'
+import type { EventLog, EventSubscription } from './log.ts'
+import { decide, isOurs, lockPosition, readPosition, writePosition } from './position.ts'
+
+export interface ConsumerOptions {
+  readonly log: EventLog
+  readonly database: Database
+  readonly metrics: Metrics
+  readonly group: string
+  readonly stream: string
+  /** The effect of one event, on the transaction that also moves the position. */
+  readonly apply: (tx: Tx, envelope: Envelope) => Promise<void>
+}
+
+/** Applies each event of a stream exactly once: its effect and the position commit together. */
+export class Consumer implements Service {
+  readonly name: string
+  readonly #options: ConsumerOptions
+  readonly #subscription: EventSubscription
+  readonly #dropped: CounterMetric
+  readonly #gaps: CounterMetric
+  readonly #position: GaugeMetric
+  #instance: Instance | undefined
+  #gap: string | undefined
+  /** After a failure events go one by one, so that those before the bad one get through. */
+  #oneByOne = false
+
+  constructor(options: ConsumerOptions) {
+    const { group, stream, log, metrics, database } = options
+    this.name = `consumer.${group}.${stream}`
+    this.#options = options
+    this.#dropped = foreignEventCounter(metrics)
+    this.#gaps = gapCounter(metrics)
+    this.#position = metrics.gauge('consumer_position', 'Last applied seq', ['group', 'stream'])
+    this.#subscription = log.subscribe({
+      group,
+      stream,
+      position: () => readPosition(database, group, stream),
+      handle: (batch) => this.#handle(batch),
+    })
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { database, group, stream } = this.#options
+    await inTransaction(database, (tx) => lockPosition(tx, group, stream))
+    await this.#subscription.start(signal)
+  }
+
+  async stop(): Promise<void> {
+    await this.#subscription.stop()
+  }
+
+  health(): Health {
+    return this.#gap === undefined ? this.#subscription.health() : { ok: false, detail: this.#gap }
+  }
+
+  async #handle(batch: readonly Envelope[]): Promise<void> {
+    const parts = this.#oneByOne ? batch.map((envelope) => [envelope]) : [batch]
+    try {
+      for (const part of parts) await this.#applyPart(part)
+      this.#oneByOne = false
+    } catch (error) {
+      this.#oneByOne = true
+      this.#instance = undefined
+      throw error
+    }
+  }
+
+  async #applyPart(batch: readonly Envelope[]): Promise<void> {
+    const { database, stream } = this.#options
+    const instance = (this.#instance ??= await readInstance(database))
+    const ours = batch.filter((envelope) => isOurs(envelope, instance))
+    if (ours.length < batch.length) this.#dropped.inc({ stream }, batch.length - ours.length)
+    if (ours.length === 0) return
+    const gapAt = await inTransaction(database, (tx) => this.#applyAll(tx, ours, instance))
+    if (gapAt !== undefined) throw this.#alarm(gapAt)
+    this.#gap = undefined
+  }
+
+  /** Returns the seq that does not follow on what was applied, if there is one. */
+  async #applyAll(
+    tx: Tx,
+    batch: readonly Envelope[],
+    instance: Instance,
+  ): Promise<bigint | undefined> {
+    const { group, stream, apply } = this.#options
+    const before = await lockPosition(tx, group, stream)
+    let position = before
+    let gapAt: bigint | undefined
+    for (const envelope of batch) {
+      const verdict = decide(position, envelope.seq)
+      if (verdict === 'gap') {
+        gapAt = envelope.seq
+        break
+      }
+      if (verdict === 'skip') continue
+      await apply(tx, envelope)
+      position = envelope.seq
+    }
+    if (position > before) {
+      await writePosition(tx, group, stream, position, instance.logEpoch)
+      tx.onCommit(() => this.#position.set(Number(position), { group, stream }))
+    }
+    return gapAt
+  }
+
+  #alarm(gapAt: bigint): Error {
+    const { group, stream } = this.#options
+    this.#gaps.inc({ group, stream })
+    this.#gap = `an event before ${gapAt} of ${stream} is missing`
+    return platformErrors.stream_gap(this.#gap)
+  }
+}
+
+export function gapCounter(metrics: Metrics): CounterMetric {
+  return metrics.counter('stream_gaps_total', 'Deliveries stopped by a missing event', [
+    'group',
+    'stream',
+  ])
+}
+
+/** Counts messages of another life of the node, or of another node, on our topics. */
+export function foreignEventCounter(metrics: Metrics): CounterMetric {
+  return metrics.counter('foreign_events_total', 'Dropped events of another instance or epoch', [
+    'stream',
+  ])
+}

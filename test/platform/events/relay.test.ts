@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { instant } from '#kernel/time.ts'
+import { inTransaction } from '#platform/db/transaction.ts'
+import type { Envelope } from '#platform/events/event.ts'
+import type { EventProducer } from '#platform/events/log.ts'
+import { appendEvents } from '#platform/events/outbox.ts'
+import { lockPosition, readPosition, writePosition } from '#platform/events/position.ts'
+import { Relay, RELAY_GROUP } from '#platform/events/relay.ts'
+import { Leadership } from '#platform/leader.ts'
+import { Metrics } from '#platform/metrics.ts'
+import { openDatabase, silentLog, type OpenDatabase } from '../../support/database.ts'
+
+/** Stands for the broker, which is outside: keeps what arrives, or fails as often as it is told. */
+class Recorder implements EventProducer {
+  readonly seqs: bigint[] = []
+  failures = 0
+  resets = 0
+
+  send(_stream: string, batch: readonly Envelope[]): Promise<void> {
+    if (this.failures > 0) {
+      this.failures -= 1
+      return Promise.reject(new RangeError('broker away'))
+    }
+    this.seqs.push(...batch.map(({ seq }) => seq))
+    return Promise.resolve()
+  }
+
+  reset(): Promise<void> {
+    this.resets += 1
+    return Promise.resolve()
+  }
+}
+
+describe('Relay', () => {
+  let open: OpenDatabase
+  let leadership: Leadership
+  let producer: Recorder
+  let relay: Relay
+  beforeEach(async () => {
+    open = await openDatabase({ upTo: 1 })
+    leadership = new Leadership({ role: 'relay', database: open.database, log: silentLog })
+    producer = new Recorder()
+    relay = makeRelay()
+    await leadership.start()
+  })
+  afterEach(async () => {
+    await relay.stop()
+    await leadership.stop()
+    await open.close()
+  })
+
+  const makeRelay = (): Relay =>
+    new Relay({
+      database: open.database,
+      leadership,
+      producer,
+      streams: ['s'],
+      log: silentLog,
+      metrics: new Metrics(),
+    })
+
+  const publish = (amount: number): Promise<void> =>
+    inTransaction(open.database, (tx) => {
+      const event = { stream: 's', type: 'test.counted.v1', key: 'k', data: {} }
+      return appendEvents(
+        tx,
+        Array.from({ length: amount }, () => event),
+        instant(0),
+      )
+    })
+
+  const position = (): Promise<bigint> => readPosition(open.database, RELAY_GROUP, 's')
+
+  it('begins behind the group that has read least, so that no consumer misses anything', async () => {
+    await publish(6)
+    await inTransaction(open.database, async (tx) => {
+      await writePosition(tx, RELAY_GROUP, 's', 5n, 1n)
+      await writePosition(tx, 'fast', 's', 5n, 1n)
+      await writePosition(tx, 'slow', 's', 2n, 1n)
+    })
+    await relay.start()
+    await expect.poll(position).toBe(6n)
+    expect(producer.seqs).toEqual([3n, 4n, 5n, 6n])
+  })
+
+  it('keeps its position while the broker is away, and sends again from there', async () => {
+    await inTransaction(open.database, (tx) => lockPosition(tx, 'reader', 's'))
+    producer.failures = 2
+    await publish(3)
+    await relay.start()
+    await expect.poll(() => producer.failures).toBe(0)
+    expect(await position()).toBe(0n)
+    await expect.poll(position).toBe(3n)
+    expect(producer.seqs).toEqual([1n, 2n, 3n])
+    expect(producer.resets).toBe(2)
+  })
+
+  it('moves no position once another epoch has begun', async () => {
+    await leadership.whenLeading()
+    await relay.start()
+    await publish(1)
+    await expect.poll(position).toBe(1n)
+    await open.database.query(`UPDATE platform.fence SET epoch = epoch + 1 WHERE role = 'relay'`)
+    await publish(1)
+    await expect.poll(() => producer.seqs.includes(2n)).toBe(true)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(await position()).toBe(1n)
+  })
+})

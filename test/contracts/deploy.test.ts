@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AbiCoder, Contract, JsonRpcProvider, Wallet, keccak256 } from 'ethers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readDeployment, writeDeployment } from '../../deploy/contracts/addresses-file.ts'
+import { contractNames, fingerprintOf, readArtifact } from '../../deploy/contracts/artifact.ts'
+import { deployMooring } from '../../deploy/contracts/deployment.ts'
+import { interfaceOf } from '../../deploy/contracts/plan.ts'
+import { ROLES } from '../../deploy/contracts/permission.ts'
+import { settingsFrom } from '../../deploy/contracts/settings.ts'
+import { startAnvil } from '../support/chain.ts'
+import type { ContractName } from '../../deploy/contracts/artifact.ts'
+import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
+import type { TestChain } from '../support/chain.ts'
+import type { Settings } from '../../deploy/contracts/settings.ts'
+
+// The first test account of every anvil.
+const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+
+const settings: Settings = {
+  admin: new Wallet(`0x${'01'.repeat(32)}`).address,
+  settler: new Wallet(`0x${'02'.repeat(32)}`).address,
+  registrar: new Wallet(`0x${'03'.repeat(32)}`).address,
+  pauser: new Wallet(`0x${'04'.repeat(32)}`).address,
+  adminDelaySeconds: 172_800,
+  cash: { scale: 1n },
+  deployCash: true,
+}
+
+let chain: TestChain
+let folder: string
+let signer: Wallet
+let provider: JsonRpcProvider
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'mooring-deploy-'))
+  chain = await startAnvil()
+  provider = new JsonRpcProvider(chain.url, chain.chainId, {
+    staticNetwork: true,
+    cacheTimeout: -1,
+  })
+  signer = new Wallet(DEPLOYER_KEY, provider)
+})
+
+afterAll(async () => {
+  provider.destroy()
+  await chain.stop()
+  rmSync(folder, { recursive: true })
+})
+
+function contract(deployment: Deployment, name: ContractName): Contract {
+  return new Contract(deployment.contracts[name], interfaceOf(readArtifact(name).abi), provider)
+}
+
+async function read(target: Contract, name: string, ...values: unknown[]): Promise<unknown> {
+  const result: unknown = await target.getFunction(name)(...values)
+  return result
+}
+
+test('a first run deploys everything, a second one nothing, and the deployer is left without a role', async () => {
+  const path = join(folder, 'addresses.json')
+  const first = await deployMooring({ signer, artifacts: readArtifact, settings })
+  expect(first.created).toEqual(contractNames())
+  expect(first.fingerprint).toBe(fingerprintOf(readArtifact))
+  writeDeployment(path, first)
+
+  const nonce = await signer.getNonce()
+  const lines: string[] = []
+  const again = await deployMooring({
+    signer,
+    artifacts: readArtifact,
+    settings,
+    existing: readDeployment(path),
+    report: (line) => lines.push(line),
+  })
+  expect(again.created).toEqual([])
+  expect(lines).toEqual(['nothing to deploy: every contract is in place'])
+  expect(again.contracts).toEqual(first.contracts)
+  expect(again.deployedAt).toBe(first.deployedAt)
+  expect(await signer.getNonce()).toBe(nonce)
+
+  const authority = contract(first, 'Authority')
+  for (const role of Object.values(ROLES)) {
+    expect(await read(authority, 'hasRole', role, signer.address)).toEqual([false, 0n])
+  }
+  expect(await read(authority, 'hasRole', ROLES.ADMIN, settings.admin)).toEqual([true, 172_800n])
+  expect(await read(authority, 'hasRole', ROLES.SETTLER, settings.settler)).toEqual([true, 0n])
+})
+
+test('cash is asset 0, the fee account exists and the first head binds chain and vault', async () => {
+  const { created, ...suite } = await deployMooring({ signer, artifacts: readArtifact, settings })
+  expect(created).toHaveLength(7)
+  const vault = contract(suite, 'ClearingHouse')
+  const assets = contract(suite, 'AssetRegistry')
+  expect(await read(assets, 'tokenOf', 0)).toBe(suite.contracts.CashToken)
+  expect(await read(assets, 'isExternal', 0)).toBe(true)
+  expect(await read(vault, 'flagsOf', 1)).toEqual([84n, 0n])
+  expect(await read(vault, 'sequence')).toBe(0n)
+  expect(await read(vault, 'head')).toBe(genesis(suite))
+})
+
+test('a contract that is missing and cannot be made at its address is named, nothing is sent', async () => {
+  const deployment = await deployMooring({ signer, artifacts: readArtifact, settings })
+  const contracts = { ...deployment.contracts, SupplyController: settings.admin }
+  const nonce = await signer.getNonce()
+  const existing = { ...deployment, contracts }
+  await expect(
+    deployMooring({ signer, artifacts: readArtifact, settings, existing }),
+  ).rejects.toMatchObject({ code: 'deploy.contracts_incomplete', detail: 'SupplyController' })
+  expect(await signer.getNonce()).toBe(nonce)
+})
+
+test('a file of another chain, an admin that is the deployer and a lost setting are refused', async () => {
+  const deployment = await deployMooring({ signer, artifacts: readArtifact, settings })
+  const refuse = (change: object) =>
+    deployMooring({ signer, artifacts: readArtifact, settings, ...change })
+  await expect(refuse({ existing: { ...deployment, chainId: 1 } })).rejects.toMatchObject({
+    code: 'deploy.wrong_chain',
+  })
+  const own = { ...settings, admin: signer.address }
+  await expect(refuse({ settings: own })).rejects.toMatchObject({
+    code: 'deploy.admin_is_deployer',
+  })
+  expect(() => settingsFrom({ MOORING_ADMIN: 'somebody' })).toThrow(
+    expect.objectContaining({ code: 'deploy.setting_malformed' }),
+  )
+  expect(() => settingsFrom({ MOORING_ADMIN: settings.admin })).toThrow(
+    expect.objectContaining({ code: 'deploy.setting_missing' }),
+  )
+})
+
+function genesis({ chainId, contracts }: Deployment): string {
+  const coder = AbiCoder.defaultAbiCoder()
+  const encoded = coder.encode(
+    ['string', 'uint256', 'address'],
+    ['mooring.head.v1', chainId, contracts.ClearingHouse],
+  )
+  return keccak256(encoded)
+}

@@ -1,0 +1,12 @@
+import { runEngineBench } from './engine.ts'
+
+const BENCHES: Readonly<Record<string, (flags: readonly string[]) => Promise<boolean>>> = {
+  engine: runEngineBench,
+}
+
+const [name = '', ...flags] = process.argv.slice(2)
+const bench = BENCHES[name]
+if (bench === undefined) {
+  console.error(`usage: npm run bench -- <${Object.keys(BENCHES).join('|')}> [--seconds n]`)
+  process.exitCode = 2
+} else if (!(await bench(flags))) process.exitCode = 1

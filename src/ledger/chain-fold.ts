@@ -1,0 +1,233 @@
+import { unreachable } from '#kernel/assert.ts'
+import { systemAccount, userAccount } from './account-code.ts'
+import type { Books } from './books.ts'
+import type {
+  BatchEvent,
+  ChainBlock,
+  DepositEvent,
+  LedgerChainEvent,
+  RegisteredEvent,
+  WithdrawnEvent,
+} from './chain-block.ts'
+import type { TransferCode } from './transfer.ts'
+
+/** First sight of an event: credits wait as `incoming`; nothing becomes tradable (I8). */
+export function sight(books: Books, block: ChainBlock, event: LedgerChainEvent): void {
+  switch (event.type) {
+    case 'deposit':
+      books.ensureAccount(event.account)
+      books.addIncoming(userAccount(event.account), event.asset, BigInt(event.amount))
+      books.effect('payments', depositEffect(books, 'deposit_incoming', block, event))
+      return
+    case 'withdrawn':
+      books.effect('payments', {
+        type: 'withdrawal_mined',
+        id: event.id,
+        tx_hash: event.tx_hash ?? null,
+        block: block.number,
+      })
+      return
+    case 'batch':
+      addSupplyIncoming(books, event, 1n)
+      books.effect('settlement', {
+        type: 'batch_mined',
+        sequence: event.sequence,
+        head: event.head,
+        tx_hash: event.tx_hash ?? null,
+        block: block.number,
+      })
+      return
+    case 'registered':
+    case 'class_changed':
+    case 'listed':
+      return
+    default:
+      unreachable(event)
+  }
+}
+
+/** Undoes `sight` when the block left the chain. */
+export function unsight(books: Books, block: ChainBlock, event: LedgerChainEvent): void {
+  switch (event.type) {
+    case 'deposit':
+      books.addIncoming(userAccount(event.account), event.asset, -BigInt(event.amount))
+      books.effect('payments', depositEffect(books, 'deposit_retracted', block, event))
+      return
+    case 'withdrawn':
+      books.effect('payments', { type: 'withdrawal_retracted', id: event.id })
+      return
+    case 'batch':
+      addSupplyIncoming(books, event, -1n)
+      books.effect('settlement', { type: 'batch_retracted', sequence: event.sequence })
+      return
+    case 'registered':
+    case 'class_changed':
+    case 'listed':
+      return
+    default:
+      unreachable(event)
+  }
+}
+
+/** Books an event of a final block; what cannot be booked goes to suspense and never stops. */
+export function settle(books: Books, block: ChainBlock, event: LedgerChainEvent): void {
+  switch (event.type) {
+    case 'deposit':
+      return settleDeposit(books, block, event)
+    case 'withdrawn':
+      return settleWithdrawal(books, event)
+    case 'batch':
+      return settleBatch(books, block, event)
+    case 'registered':
+      return settleRegistration(books, event)
+    case 'class_changed':
+      books.setAccount({ ...books.ensureAccount(event.account), class: event.class })
+      return
+    case 'listed': {
+      const known = books.findAsset(event.asset)
+      books.setAsset({
+        asset: event.asset,
+        symbol: known?.symbol ?? event.symbol ?? `ASSET${event.asset}`,
+        decimals: event.decimals,
+        external: known?.external ?? false,
+        token: event.token,
+        allowedClasses: event.allowed_classes,
+      })
+      books.effect('assets', { type: 'listed', asset: event.asset, token: event.token })
+      return
+    }
+    default:
+      unreachable(event)
+  }
+}
+
+function depositEffect(books: Books, type: string, block: ChainBlock, event: DepositEvent) {
+  const { id, account, asset, amount } = event
+  const seq = books.sequence.toString()
+  return { type, id, account, asset, amount, block: block.number, seq }
+}
+
+function addSupplyIncoming(books: Books, event: BatchEvent, sign: bigint): void {
+  if (event.supply === undefined) return
+  const change = BigInt(event.supply.change)
+  if (change <= 0n) return
+  books.ensureAccount(event.supply.beneficiary)
+  books.addIncoming(userAccount(event.supply.beneficiary), event.supply.asset, sign * change)
+}
+
+function settleDeposit(books: Books, block: ChainBlock, event: DepositEvent): void {
+  const account = userAccount(event.account)
+  const amount = BigInt(event.amount)
+  books.addIncoming(account, event.asset, -amount)
+  const custody = systemAccount('custody', event.asset)
+  if (!credit(books, custody, account, event.asset, amount, 'deposit', event.id)) return
+  books.effect('payments', depositEffect(books, 'deposit_final', block, event))
+}
+
+function settleWithdrawal(books: Books, event: WithdrawnEvent): void {
+  const account = userAccount(event.account)
+  const amount = BigInt(event.amount)
+  const hold = books.findHold(event.id)
+  if (hold !== undefined) books.setHold(event.id, 0n)
+  const custody = systemAccount('custody', event.asset)
+  const payer = books.canTransfer(account, custody, event.asset, amount)
+    ? account
+    : systemAccount('suspense', event.asset)
+  if (payer !== account) suspend(books, event.asset, amount, event.id)
+  post(books, payer, custody, event.asset, amount, 'withdrawal', event.id)
+  addSettled(books, account, event.asset, -amount, event.id)
+  books.effect('payments', {
+    type: 'withdrawal_final',
+    id: event.id,
+    seq: books.sequence.toString(),
+  })
+}
+
+function settleBatch(books: Books, block: ChainBlock, event: BatchEvent): void {
+  for (const [account, asset, delta] of event.deltas)
+    addSettled(books, userAccount(account), asset, BigInt(delta), event.head)
+  if (event.supply !== undefined) {
+    const { asset, beneficiary } = event.supply
+    const change = BigInt(event.supply.change)
+    const account = userAccount(beneficiary)
+    const issuance = systemAccount('issuance', asset)
+    addSupplyIncoming(books, event, -1n)
+    if (change > 0n) creditMint(books, issuance, account, asset, change)
+    if (change < 0n) burn(books, account, issuance, asset, -change)
+  }
+  books.effect('settlement', {
+    type: 'batch_final',
+    sequence: event.sequence,
+    block: block.number,
+  })
+}
+
+function creditMint(books: Books, from: bigint, to: bigint, asset: number, amount: bigint): void {
+  if (books.canTransfer(from, to, asset, amount)) {
+    books.transfer(from, to, asset, amount, 'mint')
+    return
+  }
+  suspend(books, asset, amount, 'mint')
+  post(books, from, systemAccount('suspense', asset), asset, amount, 'suspense', null)
+}
+
+function burn(books: Books, from: bigint, to: bigint, asset: number, amount: bigint): void {
+  const free = books.canTransfer(from, to, asset, amount)
+  if (!free) suspend(books, asset, amount, 'burn')
+  post(books, free ? from : systemAccount('suspense', asset), to, asset, amount, 'burn', null)
+}
+
+function settleRegistration(books: Books, event: RegisteredEvent): void {
+  const { account, wallet, expires_at: expiresAt } = event
+  books.ensureAccount(account)
+  books.setAccount({ account, wallet, class: event.class, expiresAt })
+  books.effect('compliance', {
+    type: 'registered',
+    account,
+    wallet,
+    class: event.class,
+    expires_at: expiresAt,
+  })
+}
+
+/** Credits account and lane; false when the money had to wait in suspense instead. */
+function credit(
+  books: Books,
+  from: bigint,
+  to: bigint,
+  asset: number,
+  amount: bigint,
+  code: TransferCode,
+  cause: string,
+): boolean {
+  const fits = books.canTransfer(from, to, asset, amount)
+  const target = fits ? to : systemAccount('suspense', asset)
+  if (!fits) suspend(books, asset, amount, cause)
+  post(books, from, target, asset, amount, fits ? code : 'suspense', null)
+  addSettled(books, target, asset, amount, cause)
+  return fits
+}
+
+/** Transfers when even the system accounts can take it, else leaves only the event behind. */
+function post(
+  books: Books,
+  debit: bigint,
+  credited: bigint,
+  asset: number,
+  amount: bigint,
+  code: TransferCode,
+  ref: string | null,
+): void {
+  if (books.canTransfer(debit, credited, asset, amount))
+    books.transfer(debit, credited, asset, amount, code, ref)
+  else books.emit({ type: 'ledger.unposted.v1', asset, amount: amount.toString() })
+}
+
+function addSettled(books: Books, account: bigint, asset: number, delta: bigint, cause: string) {
+  if (books.canSettle(account, asset, delta)) books.addSettled(account, asset, delta)
+  else suspend(books, asset, delta, cause)
+}
+
+function suspend(books: Books, asset: number, amount: bigint, cause: string): void {
+  books.emit({ type: 'ledger.suspended.v1', asset, amount: amount.toString(), cause })
+}

@@ -1,0 +1,17 @@
+import { defineErrors } from '#kernel/errors.ts'
+
+/** Refusals of the ledger part of the core; the journal carries their codes. */
+export const ledgerErrors = defineErrors('ledger', {
+  unknown_command: { kind: 'invalid', title: 'The core knows no such command' },
+  insufficient_funds: { kind: 'invalid', title: 'The available balance is too small' },
+  account_not_registered: {
+    kind: 'conflict',
+    title: 'The registration of the account is not final, or has expired',
+  },
+  asset_not_found: { kind: 'not_found', title: 'No such asset in the ledger' },
+  asset_mismatch: { kind: 'conflict', title: 'The asset is listed with other decimals' },
+  hold_exists: { kind: 'conflict', title: 'A hold with this id exists' },
+  hold_not_found: { kind: 'not_found', title: 'No such hold' },
+  block_out_of_order: { kind: 'conflict', title: 'The block does not follow the last one' },
+  journal_broken: { kind: 'unavailable', title: 'The journal does not verify' },
+})

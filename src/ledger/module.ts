@@ -1,0 +1,37 @@
+import type { Clock } from '#kernel/time.ts'
+import type { Database } from '#platform/db/pool.ts'
+import type { Route } from '#platform/http/route.ts'
+import type { Leadership } from '#platform/leader.ts'
+import type { Service } from '#platform/lifecycle.ts'
+import type { Log } from '#platform/log.ts'
+import type { Metrics } from '#platform/metrics.ts'
+import type { ReducerSource } from './reducer.ts'
+import { ledgerRoutes } from './routes.ts'
+import { Sequencer } from './sequencer.ts'
+import { LedgerService } from './service.ts'
+
+export interface LedgerDeps {
+  readonly database: Database
+  /** Of the role `engine`; start it before the workers. */
+  readonly leadership: Leadership
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** The parts of the core that higher contexts bring: `exchangeSource` of trading. */
+  readonly reducers: ReducerSource
+}
+
+export interface LedgerModule {
+  readonly service: LedgerService
+  readonly sequencer: Sequencer
+  readonly routes: readonly Route[]
+  readonly workers: readonly Service[]
+}
+
+/** Puts the ledger context together. */
+export function ledgerModule(deps: LedgerDeps): LedgerModule {
+  const sequencer = new Sequencer(deps)
+  const { database, reducers } = deps
+  const service = new LedgerService({ database, reducers, sink: sequencer })
+  return { service, sequencer, routes: ledgerRoutes(service), workers: [sequencer] }
+}

@@ -1,0 +1,164 @@
+import { present } from '#kernel/assert.ts'
+import type { Database, Db } from '#platform/db/pool.ts'
+import { isRegistered, type Account, type ListedAsset } from './account.ts'
+import { emptyBalance, type Balance } from './balance.ts'
+import type { BlockPlace } from './books.ts'
+import type { LedgerCommand } from './command.ts'
+import { ledgerErrors } from './errors.ts'
+import type { BatchEnd, JournalBatch } from './journal.ts'
+import { findBatchEnd, findBatchHolding, readJournal } from './journal-store.ts'
+import { verifyJournal, type Verification } from './recovery-store.ts'
+import type { ReducerSource } from './reducer.ts'
+import {
+  findAccount,
+  readAssets,
+  readBalance,
+  readBalancesOf,
+  readFinalBlock,
+  readHead,
+  readMirrorBalances,
+  readTransfers,
+  readTransfersOf,
+} from './store.ts'
+import type { CommandResult, CommandSink, SubmitOptions } from './submission.ts'
+import type { Transfer } from './transfer.ts'
+
+export interface LedgerServiceOptions {
+  readonly database: Database
+  readonly sink: CommandSink
+  readonly reducers: ReducerSource
+}
+
+/** The settled figures and the final block that they belong to, of one snapshot. */
+export interface SettledSnapshot {
+  readonly finalBlock: BlockPlace | undefined
+  readonly sequence: bigint
+  /** Every balance there is; users' `settled` mirrors lanes, `posted` of issuance the supply. */
+  readonly balances: readonly Balance[]
+}
+
+/** What other contexts may ask of the ledger and tell it. All reads see committed state only. */
+export class LedgerService {
+  readonly #database: Database
+  readonly #sink: CommandSink
+  readonly #reducers: ReducerSource
+
+  constructor({ database, sink, reducers }: LedgerServiceOptions) {
+    this.#database = database
+    this.#sink = sink
+    this.#reducers = reducers
+  }
+
+  /** Sequences a command of the ledger; see `CommandSink.submit`. */
+  async submit(command: LedgerCommand, options?: SubmitOptions): Promise<CommandResult> {
+    return this.#sink.submit(command, options)
+  }
+
+  /** Idempotent. */
+  async openAccount(chainAccount: number): Promise<void> {
+    const known = await findAccount(this.#database, chainAccount)
+    if (known === undefined) await this.submit({ type: 'open_account', account: chainAccount })
+  }
+
+  /** What the ledger knows of a chain account: class, wallet, expiry as of the last final block. */
+  async findAccount(chainAccount: number): Promise<Account | undefined> {
+    return findAccount(this.#database, chainAccount)
+  }
+
+  /** Whether the registration is final and not expired at `atMs`. */
+  async isRegistered(chainAccount: number, atMs: number): Promise<boolean> {
+    return isRegistered(await this.findAccount(chainAccount), atMs)
+  }
+
+  async listAssets(): Promise<readonly ListedAsset[]> {
+    return readAssets(this.#database)
+  }
+
+  async findAsset(asset: number): Promise<ListedAsset | undefined> {
+    return (await this.listAssets()).find((row) => row.asset === asset)
+  }
+
+  async findAssetBySymbol(symbol: string): Promise<ListedAsset | undefined> {
+    return (await this.listAssets()).find((row) => row.symbol === symbol)
+  }
+
+  /** Throws `ledger.asset_not_found`. */
+  async getAssetBySymbol(symbol: string): Promise<ListedAsset> {
+    const found = await this.findAssetBySymbol(symbol)
+    if (found === undefined) throw ledgerErrors.asset_not_found(symbol)
+    return found
+  }
+
+  /** Balances of a chain account, by asset. */
+  async listBalances(chainAccount: number): Promise<readonly Balance[]> {
+    return readBalancesOf(this.#database, BigInt(chainAccount))
+  }
+
+  /** The balance of any ledger account; all zero where nothing was ever booked. */
+  async getBalance(account: bigint, asset: number): Promise<Balance> {
+    return (await readBalance(this.#database, account, asset)) ?? emptyBalance(account, asset)
+  }
+
+  /** Transfers of a range of sequences, both ends included, in journal order. */
+  async listTransfers(
+    range: { readonly fromSeq: bigint; readonly toSeq: bigint; readonly codes?: readonly string[] },
+    db: Db = this.#database,
+  ): Promise<readonly Transfer[]> {
+    return readTransfers(db, range)
+  }
+
+  /** The transfers of one trade or withdrawal, by its bare UUID. */
+  async listTransfersOf(ref: string): Promise<readonly Transfer[]> {
+    return readTransfersOf(this.#database, ref)
+  }
+
+  async journalHead(
+    db: Db = this.#database,
+  ): Promise<{ readonly sequence: bigint; readonly hash: Buffer }> {
+    return readHead(db)
+  }
+
+  /** Journal batches from the one that holds `fromSeq` on. */
+  async listJournal(fromSeq: bigint, limit: number): Promise<readonly JournalBatch[]> {
+    return readJournal(this.#database, fromSeq, limit)
+  }
+
+  /** The journal batch that ends at `seq` or is the last to end before it, with its close time. */
+  async findBatchEnd(seq: bigint, db: Db = this.#database): Promise<BatchEnd | undefined> {
+    return findBatchEnd(db, seq)
+  }
+
+  /** The journal batch that holds `seq`. */
+  async findBatchHolding(seq: bigint, db: Db = this.#database): Promise<BatchEnd | undefined> {
+    return findBatchHolding(db, seq)
+  }
+
+  /** The last sequence of a journal batch that is not after `seq`; 0 before the first batch. */
+  async lastSeqAtOrBefore(seq: bigint, db: Db = this.#database): Promise<bigint> {
+    return (await findBatchEnd(db, seq))?.lastSeq ?? 0n
+  }
+
+  /** Unix seconds of the last block that the core had applied when the batch at `seq` ended. */
+  async coveredClose(seq: bigint, db: Db = this.#database): Promise<number> {
+    return present(await findBatchEnd(db, seq), `journal batch at ${seq}`).blockTime
+  }
+
+  /** Hash of the journal batch that ends at `seq`. */
+  async journalHashAt(seq: bigint, db: Db = this.#database): Promise<Buffer> {
+    return present(await findBatchEnd(db, seq), `journal batch at ${seq}`).hash
+  }
+
+  /** Everything the mirror compares; pass the transaction of a snapshot. */
+  async snapshotSettled(db: Db): Promise<SettledSnapshot> {
+    return {
+      finalBlock: await readFinalBlock(db),
+      sequence: (await readHead(db)).sequence,
+      balances: await readMirrorBalances(db),
+    }
+  }
+
+  /** Replays the journal from its first command and compares with the tables. */
+  async verifyJournal(): Promise<Verification> {
+    return verifyJournal(this.#database, this.#reducers)
+  }
+}

@@ -1,0 +1,260 @@
+import { unreachable } from '#kernel/assert.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import { allowsClass, isRegistered } from '#ledger/account.ts'
+import { MAX_ATOMS } from '#kernel/money.ts'
+import { FEE_ACCOUNT, userAccount } from '#ledger/account-code.ts'
+import type { Books } from '#ledger/books.ts'
+import { refuse, type Command, type Outcome } from '#ledger/command.ts'
+import type { Reducer } from '#ledger/reducer.ts'
+import {
+  isTradingCommand,
+  type CancelOrder,
+  type CancelOrders,
+  type CreateMarket,
+  type PlaceOrder,
+} from './command.ts'
+import { makeMarket, notionalOf, type Market } from './market.ts'
+import { planMatches, type MatchPlan } from './matching.ts'
+import {
+  collarTicks,
+  creditedAsset,
+  heldAsset,
+  holdOf,
+  isInRange,
+  remainingLots,
+  type Order,
+  type OrderStatus,
+  type Reason,
+} from './order.ts'
+import { OrderDesk } from './order-desk.ts'
+import { executeMatch } from './execution.ts'
+import type { Trade } from './trade.ts'
+
+/** What a `place_order` came to, as of its own command. */
+export interface Placed {
+  readonly order: Order
+  readonly trades: readonly Trade[]
+}
+
+/** What a cancel came to. */
+export interface Cancelled {
+  readonly orders: readonly Order[]
+}
+
+interface Ready {
+  readonly market: Market
+  readonly order: Order
+  readonly plan: MatchPlan
+}
+
+/** The order books on top of the ledger's books: the trading part of the core. */
+export class Exchange implements Reducer {
+  readonly context = 'trading'
+  readonly desk: OrderDesk
+
+  constructor(desk = new OrderDesk()) {
+    this.desk = desk
+  }
+
+  handles(command: Command): boolean {
+    return isTradingCommand(command)
+  }
+
+  apply(books: Books, command: Command): Outcome {
+    if (!isTradingCommand(command)) return refuse('ledger.unknown_command', command.type)
+    switch (command.type) {
+      case 'create_market':
+        return this.#createMarket(command)
+      case 'place_order':
+        return this.#placeOrder(books, command)
+      case 'cancel_order':
+        return this.#cancelOrder(books, command)
+      case 'cancel_orders':
+        return this.#cancelOrders(books, command)
+      default:
+        return unreachable(command)
+    }
+  }
+
+  /** Orders that the account's new class no longer allows leave the book. */
+  accountChanged(books: Books, account: number): void {
+    const accountClass = books.findAccount(account)?.class ?? 0
+    for (const order of this.desk.ordersOf(account)) {
+      const market = this.desk.market(order.market)
+      const asset = books.findAsset(creditedAsset(market, order.side))
+      if (asset === undefined || !allowsClass(asset, accountClass))
+        this.#close(books, order, 'cancelled', 'class_not_allowed')
+    }
+  }
+
+  takeEffects(): readonly JsonObject[] {
+    return this.desk.takeRows()
+  }
+
+  stateLines(): readonly string[] {
+    return this.desk.stateLines()
+  }
+
+  #createMarket(command: CreateMarket): Outcome {
+    const known = this.desk.findMarket(command.symbol)
+    const market = makeMarket(
+      known?.id ?? this.desk.marketCount + 1,
+      command,
+      { asset: command.base, decimals: command.base_decimals },
+      { asset: command.quote, decimals: command.quote_decimals },
+    )
+    if (typeof market === 'string') return refuse(`trading.market_${market}`, command.symbol)
+    if (known !== undefined) return refuse('trading.market_exists', command.symbol)
+    this.desk.addMarket(market)
+    return { ok: true, value: { market } }
+  }
+
+  #placeOrder(books: Books, command: PlaceOrder): Outcome {
+    const market = this.desk.findMarket(command.market)
+    if (market === undefined) return refuse('trading.market_not_found', command.market)
+    const refusal = this.#eligibility(books, market, command)
+    if (refusal !== undefined) return refusal
+    const limitTicks = this.#limitOf(market, command)
+    if (limitTicks === undefined) return this.#rejectWithoutLiquidity(books, command)
+    const lots = BigInt(command.quantity)
+    if (!isInRange(market, limitTicks, lots))
+      return refuse('trading.notional_out_of_range', `${limitTicks} ticks × ${lots} lots`)
+    const order = newOrder(books, command, limitTicks)
+    const asset = heldAsset(market, order.side)
+    const needed = holdOf(market, order)
+    if (books.available(userAccount(order.account), asset) < needed)
+      return refuse('ledger.insufficient_funds', `needs ${needed} atoms of asset ${asset}`)
+    const opposite = this.desk.book(market.symbol).side(order.side === 'buy' ? 'sell' : 'buy')
+    const plan = planMatches(opposite, order)
+    if (!this.#fits(books, market, order, plan))
+      return refuse('trading.balance_out_of_range', 'a balance would leave the range of an int64')
+    books.placeHold(order.id, userAccount(order.account), asset, needed, 'order')
+    return { ok: true, value: this.#execute(books, { market, order, plan }) }
+  }
+
+  /** Why this account may not place this order now. */
+  #eligibility(books: Books, market: Market, command: PlaceOrder): Outcome | undefined {
+    if (market.status !== 'open') return refuse('trading.market_closed', market.symbol)
+    if (this.desk.findOrder(command.id) !== undefined)
+      return refuse('trading.order_exists', command.id)
+    const account = books.findAccount(command.account)
+    if (account === undefined || !isRegistered(account, books.at))
+      return refuse('trading.account_not_registered', `account ${command.account}`)
+    const asset = books.findAsset(creditedAsset(market, command.side))
+    if (asset === undefined || !allowsClass(asset, account.class))
+      return refuse('trading.asset_class_not_allowed', `class ${account.class}`)
+    return undefined
+  }
+
+  /** The worst price in ticks; undefined for a market order without an opposite side. */
+  #limitOf(market: Market, command: PlaceOrder): bigint | undefined {
+    if (command.order_type === 'limit') return BigInt(command.price ?? 0)
+    const best = this.desk.book(market.symbol).best(command.side === 'buy' ? 'sell' : 'buy')
+    return best === undefined ? undefined : collarTicks(market, command.side, best.limitTicks)
+  }
+
+  #rejectWithoutLiquidity(books: Books, command: PlaceOrder): Outcome {
+    const order: Order = {
+      ...newOrder(books, command, 0n),
+      status: 'rejected',
+      reason: 'no_liquidity',
+    }
+    this.desk.write(order)
+    books.emit(orderEvent('trading.order_closed.v1', order))
+    return { ok: true, value: { order, trades: [] } satisfies Placed }
+  }
+
+  /** Whether every balance that the fills may credit stays an int64. */
+  #fits(books: Books, market: Market, order: Order, { matches }: MatchPlan): boolean {
+    const base = sum(matches.map(({ lots }) => lots * market.lotAtoms))
+    const quote = sum(matches.map(({ maker, lots }) => notionalOf(market, maker.limitTicks, lots)))
+    const accounts = new Set([FEE_ACCOUNT, userAccount(order.account)])
+    for (const { maker } of matches) accounts.add(userAccount(maker.account))
+    return [...accounts].every(
+      (account) =>
+        books.balance(account, market.base).posted + base <= MAX_ATOMS &&
+        books.balance(account, market.quote).posted + quote <= MAX_ATOMS,
+    )
+  }
+
+  #execute(books: Books, { market, order: placed, plan }: Ready): Placed {
+    const trades: Trade[] = []
+    let taker = placed
+    books.emit(orderEvent('trading.order_placed.v1', placed))
+    for (const match of plan.matches) {
+      const result = executeMatch(books, market, taker, match, trades.length)
+      taker = result.taker
+      this.desk.write(result.maker)
+      this.desk.addTrade(result.trade)
+      trades.push(result.trade)
+    }
+    return { order: this.#settleRemainder(books, taker, plan.selfTrade), trades }
+  }
+
+  /** What is left rests, or is cancelled. */
+  #settleRemainder(books: Books, taker: Order, selfTrade: boolean): Order {
+    if (remainingLots(taker) > 0n) {
+      if (selfTrade) return this.#close(books, taker, 'cancelled', 'self_trade')
+      if (taker.timeInForce === 'ioc')
+        return this.#close(books, taker, 'cancelled', 'immediate_or_cancel')
+    }
+    this.desk.write(taker)
+    return taker
+  }
+
+  #cancelOrder(books: Books, { id, account }: CancelOrder): Outcome {
+    const order = this.desk.findOrder(id)
+    if (order?.account !== account) return refuse('trading.order_terminal', id)
+    return { ok: true, value: { orders: [this.#close(books, order, 'cancelled', 'requested')] } }
+  }
+
+  #cancelOrders(books: Books, { account, market }: CancelOrders): Outcome {
+    if (market !== undefined && this.desk.findMarket(market) === undefined)
+      return refuse('trading.market_not_found', market)
+    const orders = this.desk
+      .ordersOf(account)
+      .filter((order) => market === undefined || order.market === market)
+      .map((order) => this.#close(books, order, 'cancelled', 'requested'))
+    return { ok: true, value: { orders } satisfies Cancelled }
+  }
+
+  #close(books: Books, order: Order, status: OrderStatus, reason: Reason): Order {
+    const closed: Order = { ...order, status, reason }
+    books.setHold(order.id, 0n)
+    this.desk.write(closed)
+    books.emit(orderEvent('trading.order_closed.v1', closed))
+    return closed
+  }
+}
+
+function newOrder(books: Books, command: PlaceOrder, limitTicks: bigint): Order {
+  return {
+    id: command.id,
+    account: command.account,
+    market: command.market,
+    side: command.side,
+    type: command.order_type,
+    timeInForce: command.time_in_force,
+    clientOrderId: command.client_order_id ?? null,
+    requestHash: command.request_hash,
+    limitTicks,
+    lots: BigInt(command.quantity),
+    filledLots: 0n,
+    makerNotional: 0n,
+    takerNotional: 0n,
+    status: 'open',
+    reason: null,
+    sequence: books.sequence,
+    createdAt: books.at,
+  }
+}
+
+function sum(values: readonly bigint[]): bigint {
+  return values.reduce((total, value) => total + value, 0n)
+}
+
+function orderEvent(type: string, order: Order) {
+  const { id, account, market, status, reason } = order
+  const filled = order.filledLots.toString()
+  return { type, id, account, market, status, reason, filled_lots: filled }
+}

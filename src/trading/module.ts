@@ -1,0 +1,29 @@
+import type { LedgerService } from '#ledger/service.ts'
+import type { CommandSink } from '#ledger/submission.ts'
+import type { Database } from '#platform/db/pool.ts'
+import type { Route } from '#platform/http/route.ts'
+import type { Service } from '#platform/lifecycle.ts'
+import { tradingRoutes } from './routes.ts'
+import { TradingService } from './service.ts'
+import type { SettlementPort } from './settlement-port.ts'
+
+export interface TradingDeps {
+  readonly database: Database
+  readonly ledger: LedgerService
+  readonly sink: CommandSink
+  /** The settlement service; it stands above trading and is handed down. */
+  readonly settlement: SettlementPort
+}
+
+export interface TradingModule {
+  readonly service: TradingService
+  readonly routes: readonly Route[]
+  readonly workers: readonly Service[]
+}
+
+/** Puts the trading context together. */
+export function tradingModule(deps: TradingDeps): TradingModule {
+  const service = new TradingService(deps)
+  const { ledger, settlement } = deps
+  return { service, routes: tradingRoutes({ trading: service, ledger, settlement }), workers: [] }
+}

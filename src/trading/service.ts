@@ -1,0 +1,376 @@
+import { present } from '#kernel/assert.ts'
+import { findErrorDefinition, type AppError } from '#kernel/errors.ts'
+import { uuidOf } from '#kernel/id.ts'
+import type { LedgerService } from '#ledger/service.ts'
+import type { CommandResult, CommandSink, IdempotencyEntry } from '#ledger/submission.ts'
+import type { Transfer } from '#ledger/transfer.ts'
+import { newUuid } from '#platform/crypto.ts'
+import { findIdempotency, hashInput, requireSameInput } from '#platform/db/idempotency.ts'
+import { inSnapshot } from '#platform/db/transaction.ts'
+import type { Database } from '#platform/db/pool.ts'
+import { platformErrors } from '#platform/errors.ts'
+import type { DepthRow } from './book.ts'
+import { tradingErrors } from './errors.ts'
+import type { Cancelled, Placed } from './exchange.ts'
+import {
+  parsePrice,
+  parseQuantity,
+  type Market,
+  type MarketTerms,
+  type SizeProblem,
+} from './market.ts'
+import { isOpen, type Order, type OrderType, type Side, type TimeInForce } from './order.ts'
+import * as store from './store.ts'
+import type { Trade } from './trade.ts'
+import type { TradePlace } from './trade-place.ts'
+
+export interface TradingServiceOptions {
+  readonly database: Database
+  readonly ledger: LedgerService
+  readonly sink: CommandSink
+}
+
+export interface OrderRequest {
+  readonly market: string
+  readonly side: Side
+  readonly type: OrderType
+  /** Decimal strings in asset units. */
+  readonly quantity: string
+  readonly price?: string | undefined
+  readonly time_in_force?: TimeInForce | undefined
+  readonly client_order_id?: string | undefined
+}
+
+export interface Trader {
+  /** `acc_…` */
+  readonly accountId: string
+  readonly chainAccount: number
+}
+
+export interface MarketRequest extends MarketTerms {
+  /** Symbols. */
+  readonly base: string
+  readonly quote: string
+}
+
+/** An order with its market and its fills, oldest first. */
+export interface OrderView {
+  readonly order: Order
+  readonly market: Market
+  readonly fills: readonly Trade[]
+}
+
+export interface BookView {
+  readonly market: Market
+  /** The last command that the levels contain. */
+  readonly sequence: bigint
+  readonly levels: readonly DepthRow[]
+}
+
+const PLACE_ORDER = 'POST /v1/orders'
+
+/** Markets, orders and trades. Reads see committed state only. */
+export class TradingService {
+  readonly #database: Database
+  readonly #ledger: LedgerService
+  readonly #sink: CommandSink
+  readonly #markets = new Map<string, Market>()
+  /** Keys of orders that are on their way; held until the commit answered. */
+  readonly #running = new Set<string>()
+
+  constructor({ database, ledger, sink }: TradingServiceOptions) {
+    this.#database = database
+    this.#ledger = ledger
+    this.#sink = sink
+  }
+
+  async listMarkets(): Promise<readonly Market[]> {
+    return store.readMarkets(this.#database)
+  }
+
+  /** Throws `trading.market_not_found`. Terms never change, so they are read once. */
+  async getMarket(symbol: string): Promise<Market> {
+    const known = this.#markets.get(symbol)
+    if (known !== undefined) return known
+    const found = await store.findMarket(this.#database, symbol)
+    if (found === undefined) throw tradingErrors.market_not_found(symbol)
+    this.#markets.set(symbol, found)
+    return found
+  }
+
+  /** Opens a market; the same terms again give the one that exists. */
+  async createMarket(request: MarketRequest): Promise<{ market: Market; replayed: boolean }> {
+    const base = await this.#ledger.getAssetBySymbol(request.base)
+    const quote = await this.#ledger.getAssetBySymbol(request.quote)
+    if (base.asset === quote.asset) throw tradingErrors.market_pair()
+    const found = await store.findMarket(this.#database, request.symbol)
+    if (found !== undefined) {
+      if (!hasTerms(found, request, base.asset, quote.asset)) throw tradingErrors.market_exists()
+      return { market: found, replayed: true }
+    }
+    const result = await this.#sink.submit({
+      ...request,
+      type: 'create_market',
+      base: base.asset,
+      quote: quote.asset,
+      base_decimals: base.decimals,
+      quote_decimals: quote.decimals,
+    })
+    // Another request opened it in the meantime; its terms are in the tables by now.
+    if (!result.ok && result.error.code === tradingErrors.market_exists.code)
+      return this.createMarket(request)
+    requireAccepted(result)
+    return { market: await this.getMarket(request.symbol), replayed: false }
+  }
+
+  /**
+   * Places an order once per key or client order id: the same request again gives the order as it
+   * is now. Throws what the core refuses (`ledger.insufficient_funds`, `trading.market_closed`, …).
+   */
+  async placeOrder(
+    trader: Trader,
+    request: OrderRequest,
+    key: string | undefined,
+  ): Promise<{ readonly result: OrderView; readonly replayed: boolean }> {
+    const places = claimsOf(trader, request, key)
+    if (places.length === 0) throw platformErrors.idempotency_key_required()
+    if (places.some((place) => this.#running.has(place))) throw platformErrors.idempotency_running()
+    for (const place of places) this.#running.add(place)
+    try {
+      const inputHash = hashInput(request)
+      const earlier = await this.#findEarlier(trader, request, key, inputHash)
+      if (earlier !== undefined) return { result: await this.#view(earlier), replayed: true }
+      return { result: await this.#place(trader, request, key, inputHash), replayed: false }
+    } finally {
+      for (const place of places) this.#running.delete(place)
+    }
+  }
+
+  /** Throws `trading.order_not_found`, for another's order too. */
+  async getOrder(trader: Trader, id: string): Promise<OrderView> {
+    return this.#view(await this.#ownOrder(trader, id))
+  }
+
+  /** Newest first; one row more than `limit`. */
+  async listOrders(filter: store.OrderFilter): Promise<readonly OrderView[]> {
+    if (filter.market !== undefined) await this.getMarket(filter.market)
+    return this.#views(await store.readOrders(this.#database, filter))
+  }
+
+  /** Throws `trading.order_not_found` or `trading.order_terminal`. */
+  async cancelOrder(trader: Trader, id: string): Promise<OrderView> {
+    const order = await this.#ownOrder(trader, id)
+    if (!isOpen(order)) throw tradingErrors.order_terminal(`the order is ${order.status}`)
+    const account = trader.chainAccount
+    const result = await this.#sink.submit({ type: 'cancel_order', id: order.id, account })
+    const [cancelled] = cancelledOf(requireAccepted(result))
+    return this.#view(present(cancelled, 'cancelled order'))
+  }
+
+  /** Cancels every open order of the account, or those of one market. */
+  async cancelOrders(trader: Trader, market: string | undefined): Promise<readonly OrderView[]> {
+    if (market !== undefined) await this.getMarket(market)
+    const result = await this.#sink.submit({
+      type: 'cancel_orders',
+      account: trader.chainAccount,
+      ...(market !== undefined && { market }),
+    })
+    return this.#views(cancelledOf(requireAccepted(result)))
+  }
+
+  async getBook(symbol: string, depth: number): Promise<BookView> {
+    const market = await this.getMarket(symbol)
+    return inSnapshot(this.#database, async (tx) => ({
+      market,
+      sequence: (await this.#ledger.journalHead(tx)).sequence,
+      levels: await store.readDepth(tx, symbol, depth),
+    }))
+  }
+
+  /** Trades of a market, newest first. */
+  async listMarketTrades(
+    symbol: string,
+    before: TradePlace | undefined,
+    limit: number,
+  ): Promise<readonly Trade[]> {
+    await this.getMarket(symbol)
+    return store.readMarketTrades(this.#database, symbol, before, limit)
+  }
+
+  /** Own trades, newest first. */
+  async listOwnTrades(
+    trader: Trader,
+    before: TradePlace | undefined,
+    limit: number,
+  ): Promise<readonly Trade[]> {
+    return store.readAccountTrades(this.#database, trader.chainAccount, before, limit)
+  }
+
+  /** Throws `trading.trade_not_found`, for trades of others too. */
+  async getOwnTrade(
+    trader: Trader,
+    id: string,
+  ): Promise<{ readonly trade: Trade; readonly transfers: readonly Transfer[] }> {
+    const trade = await store.findTrade(this.#database, uuidOf('trade', id))
+    const own = trade?.buyer === trader.chainAccount || trade?.seller === trader.chainAccount
+    if (trade === undefined || !own) throw tradingErrors.trade_not_found()
+    return { trade, transfers: await this.#ledger.listTransfersOf(trade.id) }
+  }
+
+  /** Trades of a range of sequences, both ends included, in journal order. */
+  async listTradesBetween(fromSeq: bigint, toSeq: bigint): Promise<readonly Trade[]> {
+    return store.readTradesBetween(this.#database, fromSeq, toSeq)
+  }
+
+  async #findEarlier(
+    trader: Trader,
+    request: OrderRequest,
+    key: string | undefined,
+    inputHash: Buffer,
+  ): Promise<Order | undefined> {
+    if (key !== undefined) {
+      const known = await findIdempotency(this.#database, trader.accountId, PLACE_ORDER, key)
+      if (known !== undefined) {
+        requireSameInput(known, inputHash)
+        return present(await store.findOrder(this.#database, known.resource), known.resource)
+      }
+    }
+    if (request.client_order_id === undefined) return undefined
+    const { chainAccount } = trader
+    const order = await store.findOrderByClientId(
+      this.#database,
+      chainAccount,
+      request.client_order_id,
+    )
+    if (order !== undefined && order.requestHash !== inputHash.toString('hex'))
+      throw platformErrors.idempotency_mismatch('the client order id was used with another body')
+    return order
+  }
+
+  async #place(
+    trader: Trader,
+    request: OrderRequest,
+    key: string | undefined,
+    inputHash: Buffer,
+  ): Promise<OrderView> {
+    const market = await this.getMarket(request.market)
+    const id = newUuid()
+    const command = {
+      type: 'place_order',
+      id,
+      account: trader.chainAccount,
+      market: market.symbol,
+      side: request.side,
+      order_type: request.type,
+      ...priceOf(market, request),
+      quantity: sized(parseQuantity(market, request.quantity), tradingErrors.lot_size).toString(),
+      time_in_force: timeInForceOf(request),
+      ...(request.client_order_id !== undefined && { client_order_id: request.client_order_id }),
+      request_hash: inputHash.toString('hex'),
+    }
+    const idempotency: IdempotencyEntry | undefined =
+      key === undefined
+        ? undefined
+        : { scope: trader.accountId, operation: PLACE_ORDER, key, inputHash, resource: id }
+    const result = await this.#sink.submit(command, idempotency && { idempotency })
+    const { order, trades } = placedOf(requireAccepted(result))
+    return { order, market, fills: trades }
+  }
+
+  async #ownOrder(trader: Trader, id: string): Promise<Order> {
+    const order = await store.findOrder(this.#database, uuidOf('order', id))
+    if (order?.account !== trader.chainAccount) throw tradingErrors.order_not_found()
+    return order
+  }
+
+  async #view(order: Order): Promise<OrderView> {
+    const [view] = await this.#views([order])
+    return present(view, 'order view')
+  }
+
+  async #views(orders: readonly Order[]): Promise<readonly OrderView[]> {
+    const filled = orders.filter((order) => order.filledLots > 0n).map((order) => order.id)
+    const fills = filled.length === 0 ? [] : await store.readFills(this.#database, filled)
+    const views: OrderView[] = []
+    for (const order of orders) {
+      const own = fills.filter(
+        (trade) => trade.makerOrder === order.id || trade.takerOrder === order.id,
+      )
+      views.push({ order, market: await this.getMarket(order.market), fills: own })
+    }
+    return views
+  }
+}
+
+function claimsOf(
+  { accountId }: Trader,
+  request: OrderRequest,
+  key: string | undefined,
+): readonly string[] {
+  return [
+    ...(key === undefined ? [] : [`key ${accountId} ${key}`]),
+    ...(request.client_order_id === undefined
+      ? []
+      : [`client ${accountId} ${request.client_order_id}`]),
+  ]
+}
+
+function priceOf(market: Market, request: OrderRequest): { readonly price?: string } {
+  const { type, price } = request
+  if (type === 'market') {
+    if (price !== undefined) throw tradingErrors.price_not_allowed()
+    return {}
+  }
+  if (price === undefined) throw tradingErrors.price_required()
+  return { price: sized(parsePrice(market, price), tradingErrors.tick_size).toString() }
+}
+
+function timeInForceOf({ type, time_in_force: given }: OrderRequest): TimeInForce {
+  if (type === 'market' && given === 'gtc') throw tradingErrors.time_in_force()
+  return given ?? (type === 'market' ? 'ioc' : 'gtc')
+}
+
+/** The size in ticks or lots; `offGrid` tells that it is no multiple. */
+function sized(size: bigint | SizeProblem, offGrid: () => AppError): bigint {
+  if (typeof size === 'bigint') return size
+  if (size === 'off_grid') throw offGrid()
+  if (size === 'too_many_decimals') throw tradingErrors.too_many_decimals()
+  throw tradingErrors.notional_out_of_range()
+}
+
+function hasTerms(market: Market, request: MarketRequest, base: number, quote: number): boolean {
+  return (
+    market.base === base &&
+    market.quote === quote &&
+    market.tickSize === request.tick_size &&
+    market.lotSize === request.lot_size &&
+    market.makerFeeBps === request.maker_fee_bps &&
+    market.takerFeeBps === request.taker_fee_bps &&
+    market.collarBps === request.market_collar_bps
+  )
+}
+
+/** Turns a refusal of the core into the error that its code names. */
+function requireAccepted(result: CommandResult): object {
+  if (result.ok) return result.value
+  const { code, detail } = result.error
+  throw present(findErrorDefinition(code), `error ${code}`)(detail)
+}
+
+function placedOf(value: object): Placed {
+  if (isPlaced(value)) return value
+  throw platformErrors.internal('place_order answered something else')
+}
+
+function isPlaced(value: object): value is Placed {
+  return 'order' in value && 'trades' in value
+}
+
+function cancelledOf(value: object): readonly Order[] {
+  if (isCancelled(value)) return value.orders
+  throw platformErrors.internal('a cancel answered something else')
+}
+
+function isCancelled(value: object): value is Cancelled {
+  return 'orders' in value && Array.isArray(value.orders)
+}

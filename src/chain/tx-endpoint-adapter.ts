@@ -1,0 +1,130 @@
+import { isJsonObject } from '#kernel/json.ts'
+import { describeRevert } from './contracts/abi-adapter.ts'
+import { feesFor, type Fees } from './gas.ts'
+import { countOf, quantityOf, type Address, type Hex } from './hex.ts'
+import type { RpcAnswer, RpcClient } from './rpc-adapter.ts'
+import { isRevert, judgeSend, RpcRefusal } from './rpc-refusal.ts'
+import type { Simulation } from './tx.ts'
+
+export interface Call {
+  readonly from: Address
+  readonly to: Address
+  readonly data: Hex
+}
+
+/** What sending bytes led to. */
+export type SendOutcome =
+  | { readonly type: 'taken' }
+  /** The nonce is used, and not by these bytes. */
+  | { readonly type: 'external' }
+  | { readonly type: 'refused'; readonly reason: string }
+
+/** What the transaction manager asks an endpoint. */
+export class TransactionEndpoint {
+  readonly #rpc: RpcClient
+
+  constructor(rpc: RpcClient) {
+    this.#rpc = rpc
+  }
+
+  /** Mined transactions of an address. */
+  async readNonce(address: Address): Promise<number> {
+    const count = await this.#rpc.call('eth_getTransactionCount', address, 'latest')
+    return countOf(count, 'eth_getTransactionCount')
+  }
+
+  /** Undefined while gas costs more than the ceiling. */
+  async readFees(): Promise<Fees | undefined> {
+    const [block, tip] = await this.#rpc.answers([
+      { method: 'eth_getBlockByNumber', params: ['latest', false] },
+      { method: 'eth_maxPriorityFeePerGas', params: [] },
+    ])
+    const header = resultOf(block)
+    const baseFee = isJsonObject(header) ? header['baseFeePerGas'] : undefined
+    const tipWei = tip !== undefined && 'result' in tip ? tip.result : '0x3b9aca00'
+    return feesFor(
+      baseFee === undefined ? 0n : quantityOf(baseFee, 'baseFeePerGas'),
+      quantityOf(tipWei, 'eth_maxPriorityFeePerGas'),
+    )
+  }
+
+  /**
+   * Runs a call on the newest block and tells what gas it takes. A revert counts only when the call
+   * reverts on the indexed head as well: otherwise the two differ by blocks that may decide it.
+   */
+  async simulate(call: Call, indexedHead: Hex): Promise<Simulation> {
+    const newest = await this.#estimate(call, 'latest')
+    if (newest.type !== 'reverted') return newest
+    const indexed = await this.#estimate(call, { blockHash: indexedHead })
+    if (indexed.type === 'reverted') return newest
+    return { type: 'unknown', reason: `${newest.reason} on blocks that were not read yet` }
+  }
+
+  async #estimate(call: Call, block: unknown): Promise<Simulation> {
+    try {
+      const gas = await this.#rpc.call('eth_estimateGas', { ...call, value: '0x0' }, block)
+      return { type: 'succeeded', gas: quantityOf(gas, 'eth_estimateGas') }
+    } catch (error) {
+      if (!(error instanceof RpcRefusal)) throw error
+      if (!isRevert(error)) return { type: 'unknown', reason: error.message }
+      return { type: 'reverted', reason: reasonOf(error) }
+    }
+  }
+
+  /** Why a mined transaction reverted, as far as a run on its own block still shows it. */
+  async explainRevert(call: Call, blockHash: Hex): Promise<string> {
+    try {
+      await this.#rpc.call('eth_call', call, { blockHash })
+      return 'reverted'
+    } catch (error) {
+      if (!(error instanceof RpcRefusal)) throw error
+      return isRevert(error) ? reasonOf(error) : 'reverted'
+    }
+  }
+
+  /** Gives the bytes to every endpoint; throws `platform.unavailable` when none answers. */
+  async send(signed: {
+    readonly raw: Hex
+    readonly hash: Hex
+    readonly from: Address
+    readonly nonce: number
+  }): Promise<SendOutcome> {
+    const answers = await this.#rpc.askAll('eth_sendRawTransaction', signed.raw)
+    const refusals = answers.flatMap((answer) => ('refusal' in answer ? [answer.refusal] : []))
+    if (refusals.length < answers.length) return { type: 'taken' }
+    const verdicts = refusals.map(judgeSend)
+    if (verdicts.includes('known')) return { type: 'taken' }
+    if (verdicts.includes('nonce_low')) return await this.#lookUp(signed)
+    return { type: 'refused', reason: refusals[0]?.message ?? '' }
+  }
+
+  /** The nonce is used: by these bytes, or by others that somebody made with our key. */
+  async #lookUp({
+    hash,
+    from,
+    nonce,
+  }: {
+    hash: Hex
+    from: Address
+    nonce: number
+  }): Promise<SendOutcome> {
+    const [known, receipt, count] = await this.#rpc.batch([
+      { method: 'eth_getTransactionByHash', params: [hash] },
+      { method: 'eth_getTransactionReceipt', params: [hash] },
+      { method: 'eth_getTransactionCount', params: [from, 'latest'] },
+    ])
+    if (isJsonObject(known) || isJsonObject(receipt)) return { type: 'taken' }
+    const isUsed = countOf(count, 'eth_getTransactionCount') > nonce
+    return isUsed ? { type: 'external' } : { type: 'refused', reason: 'nonce too low' }
+  }
+}
+
+function reasonOf(refusal: RpcRefusal): string {
+  return refusal.data === undefined ? refusal.message : describeRevert(refusal.data)
+}
+
+function resultOf(answer: RpcAnswer | undefined): unknown {
+  if (answer === undefined) return undefined
+  if ('refusal' in answer) throw answer.refusal
+  return answer.result
+}

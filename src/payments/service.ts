@@ -1,0 +1,164 @@
+import { assert, present } from '#kernel/assert.ts'
+import { findErrorDefinition } from '#kernel/errors.ts'
+import { parseDecimal } from '#kernel/money.ts'
+import type { PageRequest } from '#kernel/page.ts'
+import { encodeWithdraw } from '#chain/contracts/clearing-house.ts'
+import type { ChainService } from '#chain/service.ts'
+import type { LedgerService } from '#ledger/service.ts'
+import type { IdempotencyEntry } from '#ledger/submission.ts'
+import { newUuid } from '#platform/crypto.ts'
+import { findIdempotency, hashInput, requireSameInput } from '#platform/db/idempotency.ts'
+import type { Database, Tx } from '#platform/db/pool.ts'
+import { platformErrors } from '#platform/errors.ts'
+import type { Deposit } from './deposit.ts'
+import { paymentsErrors } from './errors.ts'
+import * as store from './store.ts'
+import { hasFailed, withdrawalId, withdrawalTxKey, type Withdrawal } from './withdrawal.ts'
+
+export interface PaymentsServiceOptions {
+  readonly database: Database
+  readonly ledger: LedgerService
+  readonly chain: Pick<ChainService, 'deployment' | 'findTransaction' | 'requestTransaction'>
+}
+
+export interface WithdrawalRequest {
+  readonly accountId: string
+  readonly chainAccount: number
+  /** Symbol. */
+  readonly asset: string
+  /** Decimal string in asset units. */
+  readonly amount: string
+  readonly key: string
+}
+
+const OPERATION = 'POST /v1/withdrawals'
+const RELEASE_LIMIT = 50
+
+/** Deposits and withdrawals: value that crosses the boundary of the ledger. */
+export class PaymentsService {
+  readonly #options: PaymentsServiceOptions
+  readonly #running = new Set<string>()
+
+  constructor(options: PaymentsServiceOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Holds the amount and queues its payment to the registered wallet. The same key and input give
+   * the withdrawal as it is now. Throws what the core refuses (`ledger.insufficient_funds`, …).
+   */
+  async requestWithdrawal(
+    request: WithdrawalRequest,
+  ): Promise<{ readonly result: Withdrawal; readonly replayed: boolean }> {
+    const place = `${request.accountId} ${request.key}`
+    if (this.#running.has(place)) throw platformErrors.idempotency_running()
+    this.#running.add(place)
+    try {
+      return await this.#requestOnce(request)
+    } finally {
+      this.#running.delete(place)
+    }
+  }
+
+  /** Newest first; one row more than the page holds. */
+  async listWithdrawals(chainAccount: number, page: PageRequest): Promise<readonly Withdrawal[]> {
+    return await store.listWithdrawals(this.#options.database, chainAccount, page)
+  }
+
+  /** Newest first; one row more than the page holds. */
+  async listDeposits(chainAccount: number, page: PageRequest): Promise<readonly Deposit[]> {
+    return await store.listDeposits(this.#options.database, chainAccount, page)
+  }
+
+  /** Throws `payments.withdrawal_not_found`, for another's withdrawal too. */
+  async getWithdrawal(chainAccount: number, id: string): Promise<Withdrawal> {
+    const found = await store.findWithdrawal(this.#options.database, id)
+    if (found?.account !== chainAccount) throw paymentsErrors.withdrawal_not_found()
+    return found
+  }
+
+  /** The highest sequence that a withdrawal waits for, or undefined when none waits. */
+  async findWaitingSequence(): Promise<bigint | undefined> {
+    return await store.findWaitingSequence(this.#options.database)
+  }
+
+  /** Asks for the transactions of withdrawals whose hold is settled; returns how many. */
+  async releaseWithdrawals(tx: Tx, settledSequence: bigint): Promise<number> {
+    const { chain } = this.#options
+    const ready = await store.lockReleasable(tx, settledSequence, RELEASE_LIMIT)
+    for (const withdrawal of ready) {
+      const key = withdrawalTxKey(withdrawal.id)
+      await chain.requestTransaction(tx, {
+        signer: 'settler',
+        key,
+        to: clearingHouseOf(chain),
+        data: encodeWithdraw({
+          id: withdrawalId(withdrawal.id),
+          account: withdrawal.account,
+          asset: withdrawal.asset,
+          amount: withdrawal.amountAtoms,
+        }),
+      })
+      await store.markSubmitted(tx, withdrawal.id, key)
+    }
+    return ready.length
+  }
+
+  /** Gives back the holds of withdrawals whose transaction will never pay. */
+  async failLostWithdrawals(): Promise<void> {
+    const { database, chain, ledger } = this.#options
+    for (const withdrawal of await store.listSubmitted(database, RELEASE_LIMIT)) {
+      const key = present(withdrawal.txKey, 'key of a submitted withdrawal')
+      const transaction = await chain.findTransaction(database, key)
+      if (transaction === undefined || !hasFailed(transaction.state)) continue
+      await ledger.submit({ type: 'fail_withdrawal', id: withdrawal.id })
+    }
+  }
+
+  async #requestOnce(request: WithdrawalRequest) {
+    const { database } = this.#options
+    const inputHash = hashInput({ asset: request.asset, amount: request.amount })
+    const { accountId: scope, key } = request
+    const known = await findIdempotency(database, scope, OPERATION, key)
+    if (known !== undefined) {
+      requireSameInput(known, inputHash)
+      return {
+        result: await this.getWithdrawal(request.chainAccount, known.resource),
+        replayed: true,
+      }
+    }
+    const id = newUuid()
+    const idempotency = { scope, operation: OPERATION, key, inputHash, resource: id }
+    await this.#hold(request, id, idempotency)
+    return { result: await this.getWithdrawal(request.chainAccount, id), replayed: false }
+  }
+
+  async #hold(
+    request: WithdrawalRequest,
+    id: string,
+    idempotency: IdempotencyEntry,
+  ): Promise<void> {
+    const { ledger } = this.#options
+    const asset = await ledger.findAssetBySymbol(request.asset)
+    if (asset === undefined) throw paymentsErrors.asset_not_found()
+    const amount = parseDecimal(request.amount, asset.decimals)
+    if (typeof amount === 'string') throw paymentsErrors.amount_invalid(amount)
+    if (amount === 0n) throw paymentsErrors.amount_invalid('the amount is zero')
+    const command = {
+      type: 'request_withdrawal',
+      id,
+      account: request.chainAccount,
+      asset: asset.asset,
+      amount: amount.toString(),
+    } as const
+    const outcome = await ledger.submit(command, { idempotency })
+    if (outcome.ok) return
+    const definition = findErrorDefinition(outcome.error.code)
+    assert(definition !== undefined, `undeclared refusal ${outcome.error.code}`)
+    throw definition(outcome.error.detail)
+  }
+}
+
+function clearingHouseOf(chain: Pick<ChainService, 'deployment'>) {
+  return present(chain.deployment().contracts['ClearingHouse'], 'address of ClearingHouse')
+}

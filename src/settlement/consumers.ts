@@ -1,0 +1,159 @@
+import { assert } from '#kernel/assert.ts'
+import type { Command } from '#ledger/command.ts'
+import type { CommandSink } from '#ledger/submission.ts'
+import type { Database } from '#platform/db/pool.ts'
+import { inTransaction } from '#platform/db/transaction.ts'
+import { platformErrors } from '#platform/errors.ts'
+import { foreignEventCounter, gapCounter } from '#platform/events/consumer.ts'
+import type { Envelope } from '#platform/events/event.ts'
+import type { EventLog, EventSubscription } from '#platform/events/log.ts'
+import { decide, isOurs, lockPosition, readPosition } from '#platform/events/position.ts'
+import { readInstance, type Instance } from '#platform/instance.ts'
+import type { Health, Service } from '#platform/lifecycle.ts'
+import type { Log } from '#platform/log.ts'
+import type { CounterMetric, Metrics } from '#platform/metrics.ts'
+import {
+  headsOf,
+  listedAssets,
+  readBlock,
+  readFinality,
+  readRetraction,
+  translateBlock,
+  type UnknownEvent,
+} from './chain-events.ts'
+import { listKnownBatches, lockState, setHalted } from './store.ts'
+
+export interface ChainEventConsumerOptions {
+  readonly events: EventLog
+  readonly database: Database
+  readonly engine: CommandSink
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Symbol of an asset that this node registered, by its number on chain. */
+  readonly findSymbol: (chainAsset: number) => Promise<string | undefined>
+}
+
+const GROUP = 'engine'
+const STREAM = 'chain.events'
+
+/**
+ * Brings the chain into the core: one sequenced command per message, whose commit also moves the
+ * position, so that each block counts exactly once (I7).
+ */
+export class ChainEventConsumer implements Service {
+  readonly name = 'consumer.engine.chain.events'
+  readonly #options: ChainEventConsumerOptions
+  readonly #subscription: EventSubscription
+  readonly #dropped: CounterMetric
+  readonly #gaps: CounterMetric
+  readonly #unknown: CounterMetric
+  readonly #refused: CounterMetric
+  #trouble: string | undefined
+
+  constructor(options: ChainEventConsumerOptions) {
+    const { events, database, metrics } = options
+    this.#options = options
+    this.#dropped = foreignEventCounter(metrics)
+    this.#gaps = gapCounter(metrics)
+    this.#unknown = metrics.counter('unknown_chain_events_total', 'Events that no row explains')
+    this.#refused = metrics.counter('refused_chain_commands_total', 'Blocks that the core refused')
+    this.#subscription = events.subscribe({
+      group: GROUP,
+      stream: STREAM,
+      position: () => readPosition(database, GROUP, STREAM),
+      handle: (batch) => this.#handle(batch),
+    })
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await inTransaction(this.#options.database, (tx) => lockPosition(tx, GROUP, STREAM))
+    await this.#subscription.start(signal)
+  }
+
+  async stop(): Promise<void> {
+    await this.#subscription.stop()
+  }
+
+  health(): Health {
+    if (this.#trouble !== undefined) return { ok: false, detail: this.#trouble }
+    return this.#subscription.health()
+  }
+
+  async #handle(batch: readonly Envelope[]): Promise<void> {
+    const { database } = this.#options
+    const instance = await readInstance(database)
+    let position = await readPosition(database, GROUP, STREAM)
+    for (const envelope of batch) {
+      if (!isOurs(envelope, instance)) {
+        this.#dropped.inc({ stream: STREAM })
+        continue
+      }
+      const verdict = decide(position, envelope.seq)
+      if (verdict === 'gap') throw this.#alarm(envelope.seq)
+      if (verdict === 'skip') continue
+      await this.#apply(envelope, instance)
+      position = envelope.seq
+    }
+    this.#trouble = undefined
+  }
+
+  async #apply(envelope: Envelope, instance: Instance): Promise<void> {
+    const { engine, log } = this.#options
+    const command = await this.#translate(envelope)
+    const result = await engine.submit(command, {
+      position: { group: GROUP, stream: STREAM, seq: envelope.seq, epoch: instance.logEpoch },
+    })
+    if (result.ok) return
+    this.#refused.inc()
+    log.error({ event: 'chain.command_refused', type: command.type, code: result.error.code })
+    await this.#halt(`the core refused ${command.type}: ${result.error.detail}`)
+  }
+
+  async #translate(envelope: Envelope): Promise<Command> {
+    switch (envelope.type) {
+      case 'chain.block_applied.v1':
+        return await this.#translateBlock(envelope)
+      case 'chain.block_retracted.v1':
+        return readRetraction(envelope.data)
+      case 'chain.block_finalized.v1':
+        return readFinality(envelope.data)
+      default:
+        assert(false, `unknown event type ${envelope.type}`)
+    }
+  }
+
+  async #translateBlock(envelope: Envelope): Promise<Command> {
+    const { database, findSymbol } = this.#options
+    const block = readBlock(envelope.data)
+    const heads = headsOf(block)
+    const batches = heads.length === 0 ? new Map() : await listKnownBatches(database, heads)
+    const symbols = new Map<number, string>()
+    for (const asset of listedAssets(block)) {
+      const symbol = await findSymbol(asset)
+      if (symbol !== undefined) symbols.set(asset, symbol)
+    }
+    const { command, unknown } = translateBlock(block, batches, symbols)
+    for (const event of unknown) await this.#reportUnknown(event)
+    return command
+  }
+
+  async #reportUnknown(event: UnknownEvent): Promise<void> {
+    const { log } = this.#options
+    this.#unknown.inc()
+    log.error({ event: 'chain.unknown_event', name: event.name, tx_hash: event.tx_hash })
+    await this.#halt(`unknown ${event.name} in ${event.tx_hash}: ${event.detail}`)
+  }
+
+  async #halt(reason: string): Promise<void> {
+    await inTransaction(this.#options.database, async (tx) => {
+      if ((await lockState(tx)).status === 'halted') return
+      await setHalted(tx, reason, 'chain')
+    })
+  }
+
+  #alarm(gapAt: bigint): Error {
+    this.#gaps.inc({ group: GROUP, stream: STREAM })
+    this.#trouble = `an event before ${gapAt} of ${STREAM} is missing`
+    return platformErrors.stream_gap(this.#trouble)
+  }
+}

@@ -1,0 +1,305 @@
+import { present } from '#kernel/assert.ts'
+import { delta } from '#kernel/money.ts'
+import type { PageRequest } from '#kernel/page.ts'
+import type { Clock } from '#kernel/time.ts'
+import { encodeSettle } from '#chain/contracts/clearing-house.ts'
+import type { ChainService } from '#chain/service.ts'
+import { isUserAccount } from '#ledger/account-code.ts'
+import type { LedgerService } from '#ledger/service.ts'
+import { newUuid } from '#platform/crypto.ts'
+import type { Database, Tx } from '#platform/db/pool.ts'
+import { inSnapshot, inTransaction } from '#platform/db/transaction.ts'
+import type { Log } from '#platform/log.ts'
+import type { SupplyService } from '#supply/service.ts'
+import type { SupplyRequest } from '#supply/supply-request.ts'
+import {
+  batchTxKey,
+  KIND_NUMBERS,
+  tradeStatus,
+  ZERO_HASH,
+  type Batch,
+  type Hex,
+  type TradeSettlementStatus,
+} from './batch.ts'
+import {
+  composeHeartbeat,
+  composeSupply,
+  composeTrades,
+  type Composed,
+  type Hashing,
+  type Place,
+} from './composer.ts'
+import { settlementErrors } from './errors.ts'
+import { genesisHead, headOf, keccakOf } from './keccak-adapter.ts'
+import { liabilitiesRoot, tradesRoot } from './merkle-adapter.ts'
+import type { MirrorService } from './mirror-service.ts'
+import type { JournalEnd } from './range.ts'
+import type { RangeService } from './range-service.ts'
+import * as store from './store.ts'
+import type { LiabilityLeaf } from './trade-leaf.ts'
+
+export interface SettlementServiceOptions {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+  readonly ledger: LedgerService
+  readonly chain: Pick<
+    ChainService,
+    'call' | 'deployment' | 'findTransaction' | 'requestTransaction'
+  >
+  readonly supply: SupplyService
+  readonly mirror: MirrorService
+  readonly ranges: RangeService
+}
+
+/** Runs first in a worker's write transactions: throws when another process leads. */
+export type Guard = (tx: Tx) => Promise<void>
+
+/** What a trade shows of its settlement. */
+export interface TradeSettlement {
+  /** UUID of the batch. */
+  readonly id: string | null
+  readonly status: TradeSettlementStatus
+  readonly txHash: string | null
+}
+
+const HASHING: Hashing = { keccak: keccakOf, head: headOf, tradesRoot, liabilitiesRoot }
+const DAY_MS = 86_400_000
+const OPEN: Guard = () => Promise.resolve()
+
+/** Makes batches, one at a time, each in one transaction with its deltas and its request. */
+export class SettlementService {
+  readonly #options: SettlementServiceOptions
+
+  constructor(options: SettlementServiceOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Nets what waits into a batch now. Throws `settlement.halted` (the mirror is compared first),
+   * `settlement.in_progress` while a batch is not mined, or `settlement.nothing_to_settle`.
+   */
+  async settle(guard: Guard = OPEN): Promise<Batch> {
+    const { database, ranges } = this.#options
+    const state = await this.#requireReady()
+    const range = await ranges.readRange(state.coveredSequence)
+    if (range === undefined) throw settlementErrors.nothing_to_settle()
+    const liabilities = await this.#dueLiabilities(range.end.lastSeq)
+    return await inTransaction(database, async (tx) => {
+      await this.#lock(tx, guard, state.coveredSequence)
+      const place = await this.#nextPlace(tx, range.end, liabilities)
+      const composed = composeTrades(newUuid(), place, range, HASHING)
+      await store.setCovered(tx, range.lastSequence)
+      return await this.#send(tx, composed)
+    })
+  }
+
+  /** Sends a proposed supply change in a batch of its own. */
+  async sendSupply(request: SupplyRequest, guard: Guard = OPEN): Promise<Batch> {
+    const { database, supply } = this.#options
+    const state = await this.#requireReady()
+    const end = await this.#requireEnd(state.coveredSequence)
+    return await inTransaction(database, async (tx) => {
+      await this.#lock(tx, guard, state.coveredSequence)
+      const { id, asset, changeAtoms: change, beneficiary } = request
+      const composed = composeSupply(
+        newUuid(),
+        await this.#nextPlace(tx, end, []),
+        { request: id, asset, change, beneficiary },
+        { account: beneficiary, asset, amount: delta(change) },
+        HASHING,
+      )
+      const taken = await supply.markBatched(tx, id, composed.batch.id)
+      if (!taken) throw settlementErrors.in_progress()
+      return await this.#send(tx, composed)
+    })
+  }
+
+  /** Sends an empty batch with the root of what is owed to everybody. */
+  async sendHeartbeat(guard: Guard = OPEN): Promise<Batch> {
+    const { database } = this.#options
+    const state = await this.#requireReady()
+    const end = await this.#findQuietEnd(state.coveredSequence)
+    const liabilities = await this.#listLiabilities(end.lastSeq)
+    return await inTransaction(database, async (tx) => {
+      await this.#lock(tx, guard, state.coveredSequence)
+      const place = await this.#nextPlace(tx, end, liabilities)
+      await store.setCovered(tx, end.lastSeq)
+      return await this.#send(tx, composeHeartbeat(newUuid(), place, HASHING))
+    })
+  }
+
+  /** Counts a range without internal transfers as settled; every batch before it is final. */
+  async cover(end: JournalEnd, guard: Guard = OPEN): Promise<void> {
+    await inTransaction(this.#options.database, async (tx) => {
+      await guard(tx)
+      await store.lockState(tx)
+      if (await store.hasUnfinalBatch(tx)) return
+      await store.setCovered(tx, end.lastSeq)
+    })
+  }
+
+  /**
+   * Goes on after a halt: compares first, then sends a reverted batch out again, the same header in
+   * a new transaction. Throws `settlement.not_halted`, or `settlement.halted` while anything differs.
+   */
+  async resume(reason: string, actor: string): Promise<store.SettlementState> {
+    const { database, log, mirror } = this.#options
+    if ((await store.readState(database)).status !== 'halted') throw settlementErrors.not_halted()
+    const { differences } = await mirror.reconcile()
+    if (differences.length > 0) throw settlementErrors.halted('ledger and chain still differ')
+    const state = await inTransaction(database, async (tx) => {
+      if ((await store.lockState(tx)).status !== 'halted') throw settlementErrors.not_halted()
+      await this.#sendAgain(tx)
+      await store.setRunning(tx, reason, actor)
+      return await store.readState(tx)
+    })
+    log.warn({ event: 'settlement.resumed', reason, actor })
+    return state
+  }
+
+  async readState(): Promise<store.SettlementState> {
+    return await store.readState(this.#options.database)
+  }
+
+  /** Throws `settlement.batch_not_found`. */
+  async getBatch(id: string): Promise<Batch> {
+    const found = await store.findBatch(this.#options.database, id)
+    if (found === undefined) throw settlementErrors.batch_not_found()
+    return found
+  }
+
+  /** Newest first; one row more than the page holds. */
+  async listBatches(page: PageRequest): Promise<readonly Batch[]> {
+    return await store.listBatches(this.#options.database, page)
+  }
+
+  /** How far the settlement of what happened at each ledger sequence is. */
+  async settlementOf(sequences: readonly bigint[]): Promise<ReadonlyMap<bigint, TradeSettlement>> {
+    const batches = await store.listBatchesOf(this.#options.database, sequences)
+    return new Map(
+      sequences.map((sequence) => {
+        const batch = batches.get(sequence)
+        const { id = null, txHash = null } = batch ?? {}
+        return [sequence, { id, status: tradeStatus(batch?.status), txHash }]
+      }),
+    )
+  }
+
+  async #requireReady(): Promise<store.SettlementState> {
+    const { database, mirror } = this.#options
+    const state = await store.readState(database)
+    if (state.status === 'halted') throw settlementErrors.halted(state.reason ?? undefined)
+    const { differences } = await mirror.reconcile()
+    if (differences.length > 0) {
+      const { reason } = await store.readState(database)
+      throw settlementErrors.halted(reason ?? undefined)
+    }
+    if ((await store.findOpenBatch(database)) !== undefined) throw settlementErrors.in_progress()
+    return state
+  }
+
+  /** Nobody else makes a batch from here to the commit, and nobody has since `covered` was read. */
+  async #lock(tx: Tx, guard: Guard, covered: bigint): Promise<void> {
+    await guard(tx)
+    const state = await store.lockState(tx)
+    if (state.status === 'halted') throw settlementErrors.halted(state.reason ?? undefined)
+    const open = await store.findOpenBatch(tx)
+    if (open !== undefined || state.coveredSequence !== covered)
+      throw settlementErrors.in_progress()
+  }
+
+  async #nextPlace(tx: Tx, end: JournalEnd, liabilities: readonly LiabilityLeaf[]): Promise<Place> {
+    const last = await store.findLastBatch(tx)
+    const { chainId } = this.#options.chain.deployment()
+    return {
+      prevHead: last?.head ?? genesisHead(chainId, this.#vault()),
+      sequence: (last?.sequence ?? 0n) + 1n,
+      closeTime: BigInt(end.blockTime),
+      journalHash: `0x${end.hash.toString('hex')}`,
+      liabilities,
+    }
+  }
+
+  async #send(tx: Tx, { batch, deltas }: Composed): Promise<Batch> {
+    await store.insertBatch(tx, batch, deltas)
+    await this.#request(tx, batch)
+    const { kind, sequence, head } = batch
+    const { log } = this.#options
+    const transfers = batch.transfers
+    tx.onCommit(() => {
+      log.info({ event: 'settlement.netted', kind, sequence: sequence.toString(), head, transfers })
+    })
+    return present(await store.findBatch(tx, batch.id), 'the batch just made')
+  }
+
+  async #request(tx: Tx, batch: Pick<Batch, 'txKey' | 'header' | 'records'>): Promise<void> {
+    const { kind, ...header } = batch.header
+    const records: Hex = `0x${batch.records.toString('hex')}`
+    await this.#options.chain.requestTransaction(tx, {
+      signer: 'settler',
+      key: batch.txKey,
+      to: this.#vault(),
+      data: encodeSettle({ ...header, kind: KIND_NUMBERS[kind] }, records, []),
+    })
+  }
+
+  async #sendAgain(tx: Tx): Promise<void> {
+    const open = await store.findOpenBatch(tx)
+    if (open?.status !== 'reverted') return
+    const txKey = batchTxKey(open.id, open.attempt + 1)
+    await store.setNextAttempt(tx, open, txKey)
+    await this.#request(tx, { ...open, txKey })
+  }
+
+  /** As far as nothing waits: to the first internal transfer when every batch is final. */
+  async #findQuietEnd(covered: bigint): Promise<JournalEnd> {
+    const { database, ranges } = this.#options
+    const isFinal = !(await store.hasUnfinalBatch(database))
+    const end = isFinal ? await ranges.findCoverable(covered) : undefined
+    return end ?? (await this.#requireEnd(covered))
+  }
+
+  async #requireEnd(covered: bigint): Promise<JournalEnd> {
+    const { ledger } = this.#options
+    const end = covered === 0n ? undefined : await ledger.findBatchEnd(covered)
+    if (end !== undefined) return end
+    const { hash } = await ledger.journalHead()
+    return { lastSeq: covered, hash, blockTime: 0 }
+  }
+
+  /** The daily list of what is owed, empty when one went out within a day. */
+  async #dueLiabilities(lastSeq: bigint): Promise<readonly LiabilityLeaf[]> {
+    const { database, clock } = this.#options
+    const lastMs = await store.findLastLiabilities(database, ZERO_HASH)
+    if (lastMs !== undefined && clock.now() - lastMs < DAY_MS) return []
+    return await this.#listLiabilities(lastSeq)
+  }
+
+  /** Every positive balance as it was posted at a sequence: balances now, minus what came later. */
+  async #listLiabilities(lastSeq: bigint): Promise<readonly LiabilityLeaf[]> {
+    const { database, ledger } = this.#options
+    const posted = await inSnapshot(database, async (tx) => {
+      const { balances, sequence } = await ledger.snapshotSettled(tx)
+      const amounts = new Map(balances.map((row) => [`${row.account}/${row.asset}`, row.posted]))
+      const range = { fromSeq: lastSeq + 1n, toSeq: sequence }
+      for (const later of await ledger.listTransfers(range, tx)) {
+        undo(amounts, `${later.debit}/${later.asset}`, later.amount)
+        undo(amounts, `${later.credit}/${later.asset}`, -later.amount)
+      }
+      return amounts
+    })
+    return [...posted].flatMap(([place, amount]): LiabilityLeaf[] => {
+      const [account = '', asset = ''] = place.split('/')
+      return amount > 0n && isUserAccount(BigInt(account)) ? [[account, asset, `${amount}`]] : []
+    })
+  }
+
+  #vault() {
+    return present(this.#options.chain.deployment().contracts['ClearingHouse'], 'ClearingHouse')
+  }
+}
+
+function undo(amounts: Map<string, bigint>, place: string, amount: bigint): void {
+  amounts.set(place, (amounts.get(place) ?? 0n) + amount)
+}

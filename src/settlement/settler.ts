@@ -1,0 +1,312 @@
+import type { ChainService, ManagedTransaction } from '#chain/service.ts'
+import { AppError } from '#kernel/errors.ts'
+import type { Clock, Instant } from '#kernel/time.ts'
+import type { PaymentsService } from '#payments/service.ts'
+import type { Database, Tx } from '#platform/db/pool.ts'
+import { inTransaction } from '#platform/db/transaction.ts'
+import { requireEpoch, type Leadership } from '#platform/leader.ts'
+import type { Health, Service } from '#platform/lifecycle.ts'
+import type { Log } from '#platform/log.ts'
+import type { GaugeMetric, Metrics } from '#platform/metrics.ts'
+import { Loop } from '#platform/scheduler.ts'
+import type { SupplyService } from '#supply/service.ts'
+import type { SupplyRequest } from '#supply/supply-request.ts'
+import type { Batch } from './batch.ts'
+import { nextStep, type CycleStep, type CycleView, type TransactionProgress } from './cycle.ts'
+import { settlementErrors } from './errors.ts'
+import type { MirrorService } from './mirror-service.ts'
+import type { JournalEnd } from './range.ts'
+import type { RangeService } from './range-service.ts'
+import type { SettlementService } from './service.ts'
+import * as store from './store.ts'
+
+export interface SettlerOptions {
+  readonly database: Database
+  /** Of the role `settler`. */
+  readonly leadership: Leadership
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly chain: Pick<ChainService, 'findTransaction'>
+  readonly payments: PaymentsService
+  readonly supply: SupplyService
+  readonly settlement: SettlementService
+  readonly mirror: MirrorService
+  readonly ranges: RangeService
+  /** Rest between two batches; 0 nets on demand only. */
+  readonly settlementIntervalMs: number
+  readonly isListed: (chainAsset: number) => Promise<boolean>
+}
+
+const TURN_MS = 200
+const HEARTBEAT_MS = 86_400_000
+const MIRROR_MS = 60_000
+const STEPS_PER_TURN = 20
+
+/** What each state of a managed transaction means for its batch. */
+const PROGRESS: Readonly<Record<ManagedTransaction['state'], TransactionProgress>> = {
+  requested: 'waiting',
+  held: 'waiting',
+  signed: 'waiting',
+  broadcast: 'sent',
+  mined: 'sent',
+  final: 'sent',
+  rejected: 'refused',
+  reverted: 'reverted',
+}
+
+interface Progress {
+  readonly progress: TransactionProgress
+  readonly error: string | null
+  readonly txHash: string | undefined
+}
+
+/** What the settler found, with the things that the chosen step needs. */
+interface Sighting {
+  readonly view: CycleView
+  readonly open: Batch | undefined
+  readonly error: string | null
+  readonly txHash: string | undefined
+  readonly coverable: JournalEnd | undefined
+  readonly request: SupplyRequest | undefined
+}
+
+/** Carries batches from the ledger to finality; `cycle.ts` decides, this does. */
+export class Settler implements Service {
+  readonly name = 'settler'
+  readonly #options: SettlerOptions
+  readonly #loop: Loop
+  readonly #halted: GaugeMetric
+  #lastNetAt: Instant | undefined
+  #lastMirrorAt: Instant | undefined
+  #trouble: string | undefined
+
+  constructor(options: SettlerOptions) {
+    this.#options = options
+    this.#halted = options.metrics.gauge('settlement_halted', '1 while settlement is halted')
+    this.#loop = new Loop({
+      name: this.name,
+      intervalMs: TURN_MS,
+      run: (signal) => this.turn(signal),
+      log: options.log,
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+  }
+
+  /** A halt is for operators to see; the node stays ready, since trading goes on. */
+  health(): Health {
+    if (this.#trouble !== undefined) return { ok: true, detail: this.#trouble }
+    return this.#loop.health()
+  }
+
+  wake(): void {
+    this.#loop.wake()
+  }
+
+  /** One round: follows what is on its way, then does what is due, until nothing is. */
+  async turn(signal: AbortSignal): Promise<void> {
+    if (!this.#options.leadership.isLeading()) return
+    await this.#followFinal()
+    for (let step = 0; step < STEPS_PER_TURN && !signal.aborted; step += 1) {
+      const sighting = await this.#look()
+      const next = nextStep(sighting.view)
+      if (next === 'rest' || !(await this.#take(next, sighting))) break
+    }
+    await this.#release()
+    await this.#compareNowAndThen()
+  }
+
+  async #look(): Promise<Sighting> {
+    const { database, settlementIntervalMs, ranges, clock } = this.#options
+    const state = await store.readState(database)
+    const open = await store.findOpenBatch(database)
+    const isRunning = state.status === 'running' && open === undefined
+    const sinceNetMs = clock.now() - (this.#lastNetAt ?? 0)
+    const isDue = settlementIntervalMs > 0 && sinceNetMs >= settlementIntervalMs
+    const isHeartbeatDue = isRunning && (await this.#isHeartbeatDue(state))
+    const mayNet = isRunning && (isDue || isHeartbeatDue)
+    const first = mayNet ? await ranges.findFirstTransfer(state.coveredSequence) : undefined
+    const coverable = isRunning ? await this.#findCoverable(state.coveredSequence) : undefined
+    const request = isRunning ? await this.#findReadySupply() : undefined
+    this.#note(state)
+    const { progress, error, txHash } = await this.#findProgress(open)
+    return {
+      open,
+      coverable,
+      request,
+      error,
+      txHash,
+      view: {
+        status: state.status,
+        open: await this.#openView(open, progress),
+        isSupplyReady: request !== undefined,
+        isDue,
+        hasTransfers: first !== undefined,
+        canCover: coverable !== undefined,
+        isHeartbeatDue,
+      },
+    }
+  }
+
+  async #findProgress(open: Batch | undefined): Promise<Progress> {
+    if (open === undefined) return { progress: 'waiting', error: null, txHash: undefined }
+    const found = await this.#options.chain.findTransaction(this.#options.database, open.txKey)
+    const progress = PROGRESS[found?.state ?? 'requested']
+    return { progress, error: found?.error ?? null, txHash: found?.hash }
+  }
+
+  async #openView(
+    open: Batch | undefined,
+    progress: TransactionProgress,
+  ): Promise<CycleView['open']> {
+    const status = open?.status
+    if (status !== 'netted' && status !== 'submitted' && status !== 'reverted') return undefined
+    const last = await store.findLastBatch(this.#options.database)
+    return { kind: open?.kind ?? 'trade', status, progress, isLast: last?.id === open?.id }
+  }
+
+  #note(state: store.SettlementState): void {
+    this.#halted.set(state.status === 'halted' ? 1 : 0)
+    this.#trouble = state.status === 'halted' ? `halted: ${state.reason}` : undefined
+  }
+
+  async #isHeartbeatDue(state: store.SettlementState): Promise<boolean> {
+    const { database, clock } = this.#options
+    const last = await store.findLastBatch(database)
+    return clock.now() - (last?.createdAtMs ?? state.changedAtMs) >= HEARTBEAT_MS
+  }
+
+  async #findCoverable(covered: bigint): Promise<JournalEnd | undefined> {
+    const { database, payments, ranges } = this.#options
+    const waiting = await payments.findWaitingSequence()
+    if (waiting === undefined || waiting <= covered) return undefined
+    if (await store.hasUnfinalBatch(database)) return undefined
+    return await ranges.findCoverable(covered)
+  }
+
+  async #findReadySupply(): Promise<SupplyRequest | undefined> {
+    const { supply, isListed } = this.#options
+    for (const request of await supply.listProposed()) {
+      if (await isListed(request.asset)) return request
+    }
+    return undefined
+  }
+
+  /** False when the step came to nothing, so that the turn ends. */
+  async #take(step: CycleStep, sighting: Sighting): Promise<boolean> {
+    try {
+      await this.#do(step, sighting)
+      return true
+    } catch (error) {
+      if (error instanceof AppError && EXPECTED.has(error.code)) return false
+      throw error
+    }
+  }
+
+  async #do(step: CycleStep, sighting: Sighting): Promise<void> {
+    if (sighting.open === undefined) await this.#send(step, sighting)
+    else await this.#follow(step, sighting.open, sighting)
+  }
+
+  async #send(step: CycleStep, { coverable, request }: Sighting): Promise<void> {
+    const { settlement, clock } = this.#options
+    const guard = (tx: Tx) => this.#guard(tx)
+    if (step === 'cover' && coverable !== undefined) await settlement.cover(coverable, guard)
+    if (step === 'send_supply' && request !== undefined) await settlement.sendSupply(request, guard)
+    if (step === 'heartbeat') await settlement.sendHeartbeat(guard)
+    if (step !== 'net') return
+    this.#lastNetAt = clock.now()
+    await settlement.settle(guard)
+  }
+
+  async #follow(step: CycleStep, open: Batch, { error, txHash }: Sighting): Promise<void> {
+    const reason = error ?? 'the transaction failed'
+    if (step === 'mark_submitted') await this.#markSubmitted(open, txHash)
+    if (step === 'halt') await this.#halt(open, reason)
+    if (step === 'abandon') await this.#abandon(open, reason)
+  }
+
+  async #markSubmitted(open: Batch, txHash: string | undefined): Promise<void> {
+    await this.#write((tx) => store.setBatchStatus(tx, open, 'submitted', { txHash }))
+  }
+
+  async #halt(open: Batch, error: string): Promise<void> {
+    const reason = `batch ${open.sequence} failed: ${error}`
+    await this.#write(async (tx) => {
+      await store.lockState(tx)
+      if (!(await store.setBatchStatus(tx, open, 'reverted', { error }))) return
+      await store.setHalted(tx, reason, 'settler')
+    })
+    this.#options.log.error({ event: 'settlement.halted', reason })
+  }
+
+  async #abandon(open: Batch, error: string): Promise<void> {
+    const { supply, log } = this.#options
+    await this.#write(async (tx) => {
+      await store.lockState(tx)
+      if (!(await store.setBatchStatus(tx, open, 'abandoned', { error }))) return
+      if (open.supply !== null) await supply.markFailed(tx, open.supply.request, error)
+    })
+    log.warn({ event: 'settlement.supply_abandoned', sequence: open.sequence.toString(), error })
+  }
+
+  /** Closes supply requests and fills in the gas of batches that were mined. */
+  async #followFinal(): Promise<void> {
+    const { database, supply, chain } = this.#options
+    for (const request of await supply.listBatched()) {
+      const batch =
+        request.batch === null ? undefined : await store.findBatch(database, request.batch)
+      if (batch?.status === 'final') await this.#write((tx) => supply.markFinal(tx, request.id))
+    }
+    for (const batch of await store.listMinedWithoutGas(database)) {
+      const gasUsed = (await chain.findTransaction(database, batch.txKey))?.gasUsed
+      if (gasUsed !== undefined) await this.#write((tx) => store.setGasUsed(tx, batch.id, gasUsed))
+    }
+  }
+
+  async #release(): Promise<void> {
+    const { database, payments } = this.#options
+    await payments.failLostWithdrawals()
+    if ((await store.readState(database)).status === 'halted') return
+    const waiting = await payments.findWaitingSequence()
+    if (waiting === undefined) return
+    const settled = await store.readSettledSequence(database)
+    await this.#write((tx) => payments.releaseWithdrawals(tx, settled))
+  }
+
+  async #compareNowAndThen(): Promise<void> {
+    const { clock, mirror } = this.#options
+    const now = clock.now()
+    if (this.#lastMirrorAt !== undefined && now - this.#lastMirrorAt < MIRROR_MS) return
+    this.#lastMirrorAt = now
+    try {
+      await mirror.reconcile()
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+    }
+  }
+
+  async #guard(tx: Tx): Promise<void> {
+    await requireEpoch(tx, 'settler', this.#options.leadership.epoch())
+  }
+
+  async #write(work: (tx: Tx) => Promise<unknown>): Promise<void> {
+    await inTransaction(this.#options.database, async (tx) => {
+      await this.#guard(tx)
+      await work(tx)
+    })
+  }
+}
+
+const EXPECTED: ReadonlySet<string> = new Set([
+  settlementErrors.halted.code,
+  settlementErrors.in_progress.code,
+  settlementErrors.nothing_to_settle.code,
+])

@@ -1,0 +1,44 @@
+import { MAX_ATOMS } from '#kernel/money.ts'
+
+export const SUPPLY_STATUSES = ['proposed', 'batched', 'final', 'failed'] as const
+export type SupplyStatus = (typeof SUPPLY_STATUSES)[number]
+
+/** A change of an asset's supply, positive to mint, negative to burn. */
+export interface SupplyRequest {
+  /** Bare UUID. */
+  readonly id: string
+  /** What it is for, unique: asking twice for the same is one request. */
+  readonly ref: string
+  /** Chain asset. */
+  readonly asset: number
+  readonly changeAtoms: bigint
+  /** Chain account that gains or loses. */
+  readonly beneficiary: number
+  readonly status: SupplyStatus
+  /** UUID of its settlement batch. */
+  readonly batch: string | null
+  readonly error: string | null
+}
+
+export interface SupplyLimits {
+  readonly reserve: 'none' | 'attested'
+  /** Atoms; null leaves only what a ledger account can hold. */
+  readonly ceilingAtoms: bigint | null
+  /** Supply now and what is already proposed or on its way, atoms. */
+  readonly supplyAtoms: bigint
+  readonly pendingAtoms: bigint
+}
+
+export type SupplyRefusal = 'reserve_unattested' | 'ceiling_exceeded' | 'supply_exceeded'
+
+/**
+ * Whether a change may be proposed (I9). An asset that promises reserves can only shrink while no
+ * attestation vouches for more: an unset attestation counts as zero.
+ */
+export function guardSupply(limits: SupplyLimits, changeAtoms: bigint): SupplyRefusal | undefined {
+  const next = limits.supplyAtoms + limits.pendingAtoms + changeAtoms
+  if (next < 0n) return 'supply_exceeded'
+  if (changeAtoms < 0n) return undefined
+  if (limits.reserve === 'attested') return 'reserve_unattested'
+  return next > (limits.ceilingAtoms ?? MAX_ATOMS) ? 'ceiling_exceeded' : undefined
+}

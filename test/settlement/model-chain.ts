@@ -1,0 +1,280 @@
+import { createHash } from 'node:crypto'
+import { Interface, TypedDataEncoder } from 'ethers'
+import abi from '#chain/contracts/abi.json' with { type: 'json' }
+import type { Hex } from '#chain/hex.ts'
+import type { ManagedTransaction, TransactionRequest } from '#chain/service.ts'
+import type { Database, Tx } from '#platform/db/pool.ts'
+import { appendEvents } from '#platform/events/outbox.ts'
+import { inTransaction } from '#platform/db/transaction.ts'
+import { instant } from '#kernel/time.ts'
+import type { JsonObject } from '#kernel/json.ts'
+import { genesisHead } from '#settlement/keccak-adapter.ts'
+import { decodeRecords } from '#settlement/records.ts'
+
+const VAULT: Hex = '0x5fbdb2315678afecb367f032d93f642f64180aa3'
+const REGISTRY: Hex = '0x00000000000000000000000000000000000000aa'
+const vault = new Interface(abi.ClearingHouse)
+const registry = new Interface(abi.AssetRegistry)
+const HEADER =
+  'tuple(bytes32 prevHead,uint64 sequence,uint8 kind,uint64 closeTime,uint16 supplyAsset,int64 supplyChange,bytes32 recordsHash,bytes32 tradesRoot,bytes32 liabilitiesRoot,bytes32 journalHash)'
+const TYPEHASH_INPUT = HEADER.replace('tuple', 'BatchHeader')
+
+/** A decoded log before it has its place in a block. */
+export interface ModelEvent {
+  readonly name: string
+  readonly args: Readonly<Record<string, string>>
+  readonly tx_hash: string
+}
+
+interface Block {
+  readonly number: number
+  readonly hash: string
+  readonly events: readonly (ModelEvent & { contract: string; log_index: number })[]
+}
+
+type Lanes = ReadonlyMap<string, bigint>
+
+/**
+ * The chain as settlement meets it, small enough to read: executes requested transactions against
+ * naive lanes, tells the outbox of its blocks and answers calls as of any block.
+ */
+export class ModelChain {
+  readonly #database: Database
+  readonly #requests = new Map<string, { request: TransactionRequest; state: ManagedTransaction }>()
+  readonly #blocks: Block[] = []
+  readonly #lanesAt = new Map<string, Lanes>()
+  readonly #supplies = new Map<number, bigint>()
+  #lanes = new Map<string, bigint>()
+  #head: string = genesisHead(31337, VAULT)
+  #finalHash = ''
+  #paused: 'reject' | 'revert' | undefined
+  /** Blocks ever made, so that one that replaces another has another hash. */
+  #made = 0
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  get head(): string {
+    return this.#head
+  }
+
+  async requestTransaction(_tx: Tx, request: TransactionRequest): Promise<string> {
+    const state: ManagedTransaction = {
+      id: `txn_${request.key}`,
+      key: request.key,
+      state: 'requested',
+    } as ManagedTransaction
+    this.#requests.set(request.key, { request, state })
+    return state.id
+  }
+
+  async findTransaction(_db: unknown, key: string): Promise<ManagedTransaction | undefined> {
+    return this.#requests.get(key)?.state
+  }
+
+  deployment() {
+    return {
+      chainId: 31337,
+      deployedAt: 0,
+      contracts: { ClearingHouse: VAULT, AssetRegistry: REGISTRY },
+    }
+  }
+
+  async call(to: string, data: string, block: unknown): Promise<never> {
+    const lanes = this.#lanesAt.get((block as { hash: string }).hash)
+    if (lanes === undefined) throw new TypeError('no such block')
+    return this.#answer(to, data, lanes) as never
+  }
+
+  /** Every later transaction is refused before its nonce, or mined and reverted; undefined ends it. */
+  fail(how: 'reject' | 'revert' | undefined): void {
+    this.#paused = how
+  }
+
+  /** Broadcasts what was requested, executes it in one block and makes everything before final. */
+  async mine(events: readonly ModelEvent[] = []): Promise<void> {
+    this.broadcast()
+    const settled = [...this.#requests.values()].flatMap(({ request, state }) =>
+      state.state === 'broadcast' ? this.#execute(request, state) : [],
+    )
+    for (const event of events) this.#credit(event)
+    await this.#push([...events, ...settled])
+  }
+
+  broadcast(): void {
+    for (const entry of this.#requests.values()) {
+      if (entry.state.state !== 'requested') continue
+      const rejected = this.#paused === 'reject'
+      const txHash = `0x${createHash('sha256').update(entry.request.key).digest('hex')}`
+      entry.state = {
+        ...entry.state,
+        ...(rejected
+          ? { state: 'rejected', error: 'EnforcedPause' }
+          : { state: 'broadcast', hash: txHash }),
+      } as ManagedTransaction
+    }
+  }
+
+  /** Finalises the oldest block that is not final, and so on up to the newest. */
+  async finalize(): Promise<void> {
+    for (const { number, hash } of this.#blocks.splice(0)) {
+      this.#finalHash = hash
+      await this.#tell('chain.block_finalized.v1', { number, hash })
+    }
+  }
+
+  /** Takes the newest block back; what it executed is broadcast again. */
+  async retract(): Promise<void> {
+    const block = this.#blocks.pop()
+    if (block === undefined) throw new TypeError('nothing to retract')
+    const before = this.#blocks.at(-1)?.hash ?? this.#finalHash
+    this.#lanes = new Map(this.#lanesAt.get(before) ?? [])
+    for (const entry of this.#requests.values()) {
+      const { hash } = entry.state
+      if (block.events.some((event) => event.tx_hash === hash && event.name === 'BatchSettled')) {
+        entry.state = { ...entry.state, state: 'broadcast' } as ManagedTransaction
+        const [header] = vault.decodeFunctionData('settle', entry.request.data)
+        this.#head = header.prevHead
+      }
+    }
+    await this.#tell('chain.block_retracted.v1', { ...block, timestamp: 1 } as never)
+  }
+
+  /** Alters a lane behind everybody's back, in every block known so far. */
+  alter(account: number, asset: number, by: bigint): void {
+    for (const lanes of [this.#lanes, ...this.#lanesAt.values()]) {
+      const map = lanes as Map<string, bigint>
+      map.set(`${account}/${asset}`, (map.get(`${account}/${asset}`) ?? 0n) + by)
+    }
+  }
+
+  #execute(request: TransactionRequest, state: ManagedTransaction): readonly ModelEvent[] {
+    const entry = this.#requests.get(request.key)
+    if (entry === undefined) return []
+    if (this.#paused === 'revert') {
+      entry.state = { ...state, state: 'reverted', error: 'EnforcedPause' } as ManagedTransaction
+      return []
+    }
+    entry.state = { ...state, state: 'mined', gasUsed: 123_456n } as ManagedTransaction
+    const hash = state.hash ?? ''
+    if (request.to === REGISTRY) return [this.#create(request, hash)]
+    const withdrawal = vault.parseTransaction({ data: request.data })?.name === 'withdraw'
+    return [withdrawal ? this.#withdraw(request, hash) : this.#settle(request, hash)]
+  }
+
+  #settle(request: TransactionRequest, hash: string): ModelEvent {
+    const [header, records] = vault.decodeFunctionData('settle', request.data)
+    if (header.prevHead !== this.#head) throw new TypeError('wrong head')
+    for (const { account, asset, amount } of decodeRecords(Buffer.from(records.slice(2), 'hex'))) {
+      this.#add(account, asset, BigInt(amount))
+    }
+    if (header.kind === 2n) {
+      const asset = Number(header.supplyAsset)
+      this.#supplies.set(asset, (this.#supplies.get(asset) ?? 0n) + header.supplyChange)
+    }
+    this.#head = headAfter(header)
+    const args = {
+      sequence: String(header.sequence),
+      head: this.#head,
+      journalHash: header.journalHash,
+    }
+    return { name: 'BatchSettled', args, tx_hash: hash }
+  }
+
+  #create(request: TransactionRequest, hash: string): ModelEvent {
+    const [id, , , decimals, allowedClasses] = registry.decodeFunctionData(
+      'createAsset',
+      request.data,
+    )
+    const token = `0x${BigInt(id).toString(16).padStart(40, '0')}`
+    const args = {
+      asset: `${id}`,
+      token,
+      decimals: `${decimals}`,
+      allowedClasses: `${allowedClasses}`,
+    }
+    return { name: 'AssetCreated', args, tx_hash: hash }
+  }
+
+  #withdraw(request: TransactionRequest, hash: string): ModelEvent {
+    const [id, account, asset, amount] = vault.decodeFunctionData('withdraw', request.data)
+    this.#add(Number(account), Number(asset), -BigInt(amount))
+    const args = { id, account: `${account}`, asset: `${asset}`, amount: `${amount}` }
+    return { name: 'Withdrawn', args, tx_hash: hash }
+  }
+
+  #credit({ name, args }: ModelEvent): void {
+    if (name !== 'Deposited') return
+    this.#add(Number(args['account']), Number(args['asset']), BigInt(args['amount'] ?? 0))
+  }
+
+  #add(account: number, asset: number, amount: bigint): void {
+    const after = (this.#lanes.get(`${account}/${asset}`) ?? 0n) + amount
+    if (after < 0n) throw new TypeError(`lane ${account}/${asset} below zero`)
+    this.#lanes.set(`${account}/${asset}`, after)
+  }
+
+  async #push(events: readonly ModelEvent[]): Promise<void> {
+    this.#made += 1
+    const number = 100 + this.#made
+    const hash = `0x${createHash('sha256').update(`block ${this.#made}`).digest('hex')}`
+    const block = {
+      number,
+      hash,
+      events: events.map((event, index) => ({
+        ...event,
+        contract: 'ClearingHouse',
+        log_index: index,
+      })),
+    }
+    this.#blocks.push(block)
+    this.#lanesAt.set(hash, new Map(this.#lanes))
+    await this.#tell('chain.block_applied.v1', {
+      ...block,
+      timestamp: 1_700_000_000 + number,
+    } as never)
+  }
+
+  #answer(to: string, data: string, lanes: Lanes): string {
+    if (to !== VAULT) return padded(this.#supplies.get(Number.parseInt(to.slice(-4), 16)) ?? 0n)
+    const call = vault.parseTransaction({ data })
+    if (call?.name === 'totalOf') {
+      const asset = `/${call.args[0]}`
+      const own = [...lanes].filter(([key]) => key.endsWith(asset))
+      return padded(own.reduce((sum, [, amount]) => sum + amount, 0n))
+    }
+    const [accounts, assets] = call?.args ?? []
+    const amounts = [...accounts].map(
+      (account: bigint, place: number) => lanes.get(`${account}/${assets[place]}`) ?? 0n,
+    )
+    return vault.encodeFunctionResult('balancesOf', [amounts])
+  }
+
+  async #tell(type: string, data: JsonObject): Promise<void> {
+    await inTransaction(this.#database, (tx) =>
+      appendEvents(tx, [{ stream: 'chain.events', type, key: 'chain', data }], instant(1)),
+    )
+  }
+}
+
+function padded(value: bigint): string {
+  return `0x${value.toString(16).padStart(64, '0')}`
+}
+
+function headAfter(header: unknown): string {
+  const fields = TYPEHASH_INPUT.slice('BatchHeader('.length, -1)
+    .split(',')
+    .map((field) => {
+      const [type = '', name = ''] = field.split(' ')
+      return { type, name }
+    })
+  const values = Object.fromEntries(
+    fields.map(({ name }) => [name, (header as Record<string, unknown>)[name]]),
+  )
+  return hashHeader(fields, values)
+}
+
+function hashHeader(fields: { type: string; name: string }[], values: object): string {
+  return TypedDataEncoder.hashStruct('BatchHeader', { BatchHeader: fields }, values)
+}

@@ -1,0 +1,273 @@
+import { accountsModule, type AccountsModule } from '#accounts/module.ts'
+import { assetsModule, type AssetsModule } from '#assets/module.ts'
+import { chainModule, type ChainModule } from '#chain/module.ts'
+import type { Deployment } from '#chain/deployment.ts'
+import type { Finality } from '#chain/finality.ts'
+import { complianceModule } from '#compliance/module.ts'
+import { issuanceModule } from '#issuance/module.ts'
+import { ledgerModule, type LedgerModule } from '#ledger/module.ts'
+import { paymentsModule } from '#payments/module.ts'
+import { SystemClock } from '#platform/clock.ts'
+import type { Config, NodeRole } from '#platform/config.ts'
+import { Database } from '#platform/db/pool.ts'
+import { KafkaLog } from '#platform/events/kafka-log.ts'
+import { KafkaProducer } from '#platform/events/kafka-producer.ts'
+import type { EventLog } from '#platform/events/log.ts'
+import { PgLog } from '#platform/events/pg-log.ts'
+import { Relay } from '#platform/events/relay.ts'
+import { buildOpenApi, type OpenApiDocument } from '#platform/http/openapi.ts'
+import type { Route } from '#platform/http/route.ts'
+import { HttpServer } from '#platform/http/server.ts'
+import { systemRoutes } from '#platform/http/system-routes.ts'
+import { Leadership, type LeaderRole } from '#platform/leader.ts'
+import { Registry, type Service } from '#platform/lifecycle.ts'
+import type { Log } from '#platform/log.ts'
+import { Metrics } from '#platform/metrics.ts'
+import { Operations } from '#platform/operation.ts'
+import { settlementModule, type SettlementModule } from '#settlement/module.ts'
+import { supplyModule } from '#supply/module.ts'
+import { exchangeSource } from '#trading/exchange-source.ts'
+import { tradingModule } from '#trading/module.ts'
+import { AccountOpener } from './account-opener.ts'
+
+export interface NodeSettings {
+  readonly config: Config
+  readonly log: Log
+  readonly databaseUrl: string
+  readonly rpcUrls: readonly string[]
+  readonly deployment: Deployment
+  readonly finality: Finality
+  readonly keys: { readonly settler: string; readonly registrar: string; readonly jwt: string }
+  readonly version: string
+}
+
+/** A node put together and not yet started. */
+export interface Node {
+  readonly registry: Registry
+  readonly database: Database
+  readonly http: HttpServer
+  readonly routes: readonly Route[]
+  readonly openapi: () => OpenApiDocument
+  readonly events: EventLog
+  readonly metrics: Metrics
+  readonly accounts: AccountsModule['service']
+  readonly assets: AssetsModule['service']
+  readonly ledger: LedgerModule
+  readonly chain: ChainModule['service']
+}
+
+const STREAMS = ['chain.events', 'ledger.events'] as const
+const LEADER_ROLES: readonly LeaderRole[] = ['engine', 'settler', 'watcher', 'txm', 'relay']
+
+/** Puts every context together by hand, in the order of their ranks. */
+export function composeNode(settings: NodeSettings): Node {
+  return new Composition(settings).node()
+}
+
+class Composition {
+  readonly #settings: NodeSettings
+  readonly #clock = new SystemClock()
+  readonly #metrics = new Metrics({ processMetrics: true })
+  readonly #database: Database
+  readonly #registry: Registry
+  readonly #events: EventLog
+  readonly #leaderships = new Map<LeaderRole, Leadership>()
+
+  constructor(settings: NodeSettings) {
+    const { log, databaseUrl, config } = settings
+    this.#settings = settings
+    this.#database = new Database({ url: databaseUrl, log, poolSize: config.databasePoolSize })
+    this.#registry = new Registry({ log }).add(this.#database)
+    this.#events = this.#makeEvents()
+    for (const role of LEADER_ROLES) this.#campaign(role)
+  }
+
+  node(): Node {
+    const base = this.#base()
+    const ledger = ledgerModule({
+      ...base,
+      leadership: this.#leadership('engine'),
+      reducers: exchangeSource,
+    })
+    const chain = this.#chain()
+    const accounts = this.#accounts(ledger)
+    const shared = {
+      ...base,
+      accounts: accounts.service,
+      chain: chain.service,
+      ledger: ledger.service,
+    }
+    const compliance = complianceModule(shared)
+    const assets = assetsModule(shared)
+    const payments = paymentsModule(shared)
+    const supply = supplyModule(shared)
+    const operations = new Operations(base)
+    const settlement = settlementModule({
+      ...shared,
+      supply: supply.service,
+      findSymbol: async (asset) => (await assets.service.findByNumber(asset))?.symbol,
+    })
+    const trading = tradingModule({
+      ...shared,
+      sink: ledger.sequencer,
+      settlement: settlement.service,
+    })
+    const issuance = issuanceModule({
+      ...shared,
+      operations,
+      assets: assets.service,
+      supply: supply.service,
+    })
+    this.#addWorkers({ ledger, accounts, payments, settlement, issuance })
+    const modules = [
+      accounts,
+      compliance,
+      assets,
+      ledger,
+      trading,
+      payments,
+      settlement,
+      issuance,
+      chain,
+    ]
+    const own = modules.flatMap((module) => module.routes)
+    const routes: readonly Route[] = [...own, ...this.#systemRoutes(() => routes)]
+    const http = this.#http(routes, accounts.authenticator)
+    return {
+      registry: this.#registry,
+      database: this.#database,
+      http,
+      routes,
+      openapi: () => this.#openapi(routes),
+      events: this.#events,
+      metrics: this.#metrics,
+      accounts: accounts.service,
+      assets: assets.service,
+      ledger,
+      chain: chain.service,
+    }
+  }
+
+  #addWorkers(contexts: {
+    readonly ledger: LedgerModule
+    readonly accounts: AccountsModule
+    readonly payments: ReturnType<typeof paymentsModule>
+    readonly settlement: SettlementModule
+    readonly issuance: ReturnType<typeof issuanceModule>
+  }): void {
+    const { ledger, accounts, payments, settlement, issuance } = contexts
+    const { log } = this.#settings
+    this.#addFor('engine', ledger.workers)
+    this.#addFor('engine', [
+      settlement.makeConsumer({ events: this.#events, engine: ledger.sequencer }),
+      new AccountOpener({ accounts: accounts.service, log }),
+    ])
+    this.#addFor('settler', [
+      settlement.makeSettler({
+        leadership: this.#leadership('settler'),
+        payments: payments.service,
+        settlementIntervalMs: this.#settings.config.settlementIntervalMs,
+      }),
+      issuance.makeTokenizer({ leadership: this.#leadership('settler') }),
+    ])
+  }
+
+  #base() {
+    const { log } = this.#settings
+    return { database: this.#database, clock: this.#clock, log, metrics: this.#metrics }
+  }
+
+  /** Kafka where brokers are configured, else the outbox itself; never both. */
+  #makeEvents(): EventLog {
+    const { config, log } = this.#settings
+    const base = { database: this.#database, log, metrics: this.#metrics }
+    if (config.kafkaBrokers.length === 0) return new PgLog(base)
+    return new KafkaLog({ ...base, brokers: config.kafkaBrokers })
+  }
+
+  #campaign(role: LeaderRole): void {
+    const { config, log } = this.#settings
+    const isIdle = role === 'relay' && config.kafkaBrokers.length === 0
+    if (!config.roles.includes(role) || isIdle) return
+    const leadership = new Leadership({ role, database: this.#database, log })
+    this.#leaderships.set(role, leadership)
+    this.#registry.add(leadership, { after: [this.#database] })
+    if (role === 'relay') this.#registry.add(this.#relay(leadership), { after: [leadership] })
+  }
+
+  /** Of a role that this process may not play: it never leads, since nothing starts it. */
+  #leadership(role: LeaderRole): Leadership {
+    const { log } = this.#settings
+    return this.#leaderships.get(role) ?? new Leadership({ role, database: this.#database, log })
+  }
+
+  #relay(leadership: Leadership): Relay {
+    const { config, log } = this.#settings
+    const producer = new KafkaProducer({ brokers: config.kafkaBrokers, log })
+    return new Relay({ ...this.#base(), leadership, producer, streams: STREAMS, log })
+  }
+
+  #chain(): ChainModule {
+    const { rpcUrls, deployment, finality, keys } = this.#settings
+    const chain = chainModule({
+      ...this.#base(),
+      rpcUrls,
+      deployment,
+      finality,
+      keys,
+      pollIntervalMs: deployment.chainId === 31_337 ? 50 : 1000,
+      leaderships: { watcher: this.#leadership('watcher'), txm: this.#leadership('txm') },
+    })
+    this.#addFor('watcher', [chain.watcher])
+    this.#addFor('txm', [chain.txManager])
+    return chain
+  }
+
+  #accounts(ledger: LedgerModule): AccountsModule {
+    const { keys, deployment } = this.#settings
+    return accountsModule({
+      ...this.#base(),
+      jwtPrivateKey: keys.jwt,
+      site: () => this.#site(deployment.chainId),
+      openAccount: async (chainAccount) => await ledger.service.openAccount(chainAccount),
+    })
+  }
+
+  #site(chainId: number): { domain: string; uri: string; chainId: number } {
+    const { httpHost, httpPort } = this.#settings.config
+    const domain = `${httpHost}:${httpPort}`
+    return { domain, uri: `http://${domain}`, chainId }
+  }
+
+  #systemRoutes(routes: () => readonly Route[]): readonly Route[] {
+    const { config } = this.#settings
+    return systemRoutes({
+      metrics: this.#metrics,
+      metricsHost: config.metricsHost,
+      registryHealth: () => this.#registry.health(),
+      openapi: () => this.#openapi(routes()),
+    })
+  }
+
+  #openapi(routes: readonly Route[]): OpenApiDocument {
+    return buildOpenApi(routes, { title: 'Mooring', version: this.#settings.version })
+  }
+
+  #http(routes: readonly Route[], authenticator: AccountsModule['authenticator']): HttpServer {
+    const { config } = this.#settings
+    const http = new HttpServer({
+      ...this.#base(),
+      routes,
+      authenticator,
+      port: config.httpPort,
+      host: config.httpHost,
+    })
+    this.#addFor('api', [http])
+    return http
+  }
+
+  #addFor(role: NodeRole, services: readonly Service[]): void {
+    if (!this.#settings.config.roles.includes(role)) return
+    for (const service of services) this.#registry.add(service, { after: [this.#database] })
+  }
+}

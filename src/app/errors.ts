@@ -1,0 +1,14 @@
+import { defineErrors } from '#kernel/errors.ts'
+
+export const appErrors = defineErrors('app', {
+  usage: { kind: 'invalid', title: 'The command was not understood' },
+  seed_failed: { kind: 'unavailable', title: 'The demo data could not be made' },
+  contracts_changed: {
+    kind: 'conflict',
+    title: 'The contracts changed since the sandbox was made',
+  },
+  addresses_missing: { kind: 'invalid', title: 'No contract addresses for this chain' },
+  setting_missing: { kind: 'invalid', title: 'A setting is missing' },
+  journal_differs: { kind: 'conflict', title: 'Replaying the journal gives another state' },
+  not_ready: { kind: 'unavailable', title: 'The node did not become ready' },
+})

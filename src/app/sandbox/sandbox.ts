@@ -1,0 +1,164 @@
+import { join } from 'node:path'
+import { destination } from 'pino'
+import { present } from '#kernel/assert.ts'
+import { abiOf } from '#chain/contracts/abi.ts'
+import type { Config } from '#platform/config.ts'
+import { migrate } from '#platform/db/migrate.ts'
+import { createLog, type Log } from '#platform/log.ts'
+import type { Command } from '../command.ts'
+import { composeNode, type Node } from '../compose.ts'
+import { listCash, waitUntilReady } from '../genesis.ts'
+import type { Terminal } from '../terminal.ts'
+import { untilSignal } from '../until-signal.ts'
+import { VERSION } from '../version.ts'
+import { DEMO_MARKET } from './demo-data.ts'
+import { admitDemoUsers, inventIdentities, type DemoAccount } from './demo-people.ts'
+import { gasStation } from './gas-station.ts'
+import { prepareHome, SandboxGround, type Ground } from './ground.ts'
+import { writeSandboxFile } from './sandbox-file.ts'
+import { newSandboxKeys } from './secrets.ts'
+import { SecretsFile, type Secrets } from './secrets-file.ts'
+import { Seed } from './seed.ts'
+
+/** `npm start`: everything on this machine, resumed where it was. */
+export const runSandbox: Command['run'] = async ({ config, terminal }) => {
+  const stopped = untilSignal()
+  const sandbox = new Sandbox(config, terminal)
+  try {
+    sandbox.explain(await sandbox.start())
+    await stopped
+  } finally {
+    await sandbox.stop()
+  }
+  return 0
+}
+
+class Sandbox {
+  readonly #config: Config
+  readonly #terminal: Terminal
+  readonly #log: Log
+  readonly #ground: SandboxGround
+  #node: Node | undefined
+
+  constructor(config: Config, terminal: Terminal) {
+    prepareHome(config.home)
+    this.#config = config
+    this.#terminal = terminal
+    const file = destination({ dest: join(config.home, 'node.log'), sync: false })
+    this.#log = createLog({ level: config.logLevel, destination: file })
+    this.#ground = new SandboxGround({ config, terminal, log: this.#log })
+  }
+
+  async start(): Promise<Node> {
+    this.#terminal.title(`Mooring ${VERSION} sandbox`)
+    const secrets = this.#readSecrets()
+    const ground = await this.#ground.start(secrets.keys)
+    const node = await this.#terminal.step(
+      'node',
+      async () => await this.#startNode(ground, secrets),
+      ({ http }) => http.url,
+    )
+    const users = await this.#terminal.step(
+      'demo data',
+      async () => await this.#seed(node, ground, secrets),
+      (accounts) => `${accounts.length} users, market ${DEMO_MARKET.symbol} open`,
+    )
+    this.#writeFile(node, ground, users)
+    return node
+  }
+
+  explain(node: Node): void {
+    const { url } = node.http
+    const home = this.#config.home
+    for (const line of [
+      '',
+      'Ready. Try next, in a second terminal:',
+      '  npm run demo                      the whole story: issue, trade, settle, prove, withdraw',
+      `  curl ${url}/v1/markets`,
+      `  ${url}/docs            every call of the API`,
+      '',
+      `Keys, wallets and addresses are in ${join(home, 'sandbox.json')}, the log in ${join(home, 'node.log')}.`,
+      'Ctrl-C stops, npm start resumes, npm run reset clears.',
+    ]) {
+      this.#terminal.line(line)
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#node !== undefined) this.#terminal.line('Stopping …')
+    await this.#node?.registry.stop()
+    await this.#ground.stop()
+    this.#log.flush()
+  }
+
+  #readSecrets(): Secrets {
+    const file = new SecretsFile(this.#config.home)
+    const known = file.read()
+    if (known !== undefined) return known
+    const keys = newSandboxKeys()
+    const secrets = { keys, identities: [...inventIdentities(keys.admin)] }
+    file.write(secrets)
+    return secrets
+  }
+
+  async #startNode(ground: Ground, { keys }: Secrets): Promise<Node> {
+    const { databaseUrl, chain, deployment } = ground
+    await migrate({ url: this.#config.migrationDatabaseUrl ?? databaseUrl, log: this.#log })
+    const node = composeNode({
+      config: this.#config,
+      log: this.#log,
+      databaseUrl,
+      rpcUrls: [chain.url],
+      deployment,
+      keys,
+      version: VERSION,
+      finality: {
+        rule: { depth: ground.finalityDepth },
+        durableBlock: () => this.#ground.chain.durableBlock(),
+        chainInstance: chain.instance,
+      },
+    })
+    const { events, database, metrics, registry } = node
+    registry.add(gasStation({ events, database, metrics, chain: this.#ground.chain }), {
+      after: [database],
+    })
+    this.#node = node
+    await registry.start()
+    await listCash(node, cashOf(ground))
+    await waitUntilReady(node)
+    return node
+  }
+
+  async #seed(node: Node, ground: Ground, secrets: Secrets): Promise<readonly DemoAccount[]> {
+    const users = await admitDemoUsers(node.accounts, secrets.identities)
+    const { contracts } = ground.deployment
+    const seed = new Seed({
+      api: node.http.url,
+      identities: users,
+      wallet: {
+        rpcUrl: ground.chain.url,
+        cash: { address: cashOf(ground), abi: abiOf('CashToken') },
+        clearingHouse: { address: contracts.ClearingHouse, abi: abiOf('ClearingHouse') },
+      },
+    })
+    await seed.run()
+    return users
+  }
+
+  #writeFile(node: Node, ground: Ground, users: readonly DemoAccount[]): void {
+    writeSandboxFile({
+      home: ground.home,
+      api: node.http.url,
+      rpc: ground.chain.url,
+      database: ground.databaseUrl,
+      kafkaBrokers: this.#config.kafkaBrokers,
+      contracts: ground.deployment.contracts,
+      market: DEMO_MARKET.symbol,
+      users,
+    })
+  }
+}
+
+function cashOf({ deployment }: Ground): string {
+  return present(deployment.contracts.CashToken, 'address of CashToken')
+}

@@ -1,0 +1,291 @@
+/**
+ * A client that trusts nobody: it keeps many requests in flight, writes every acknowledgement to a
+ * file and syncs it before it counts, and in the end says whether the node kept each of them. It
+ * runs as a process of its own, told by messages what to do next.
+ */
+import { randomInt, randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { at, isBody, rows, text, type Body } from '../../scripts/body.ts'
+import { readSandbox, userOf } from '../../scripts/sandbox-access.ts'
+import { ChainWallet } from '../support/wallet.ts'
+
+export type Question = 'count' | 'stop' | 'judge'
+
+export interface Count {
+  readonly inFlight: number
+  readonly acknowledged: number
+  readonly withdrawals: number
+  readonly deposits: number
+}
+
+export interface Verdict {
+  readonly acknowledged: number
+  /** One line for each acknowledgement that the node did not keep, or kept twice. */
+  readonly faults: readonly string[]
+}
+
+type Kind = 'order' | 'cancel' | 'withdrawal'
+
+interface Acknowledged {
+  readonly kind: Kind
+  readonly user: string
+  readonly id: string
+  /** `client_order_id` or idempotency key. */
+  readonly key: string
+}
+
+const LANES = 72
+const RETRY_MS = 50
+const CALL_TIMEOUT_MS = 5000
+const MEMORY = 40
+
+const [sandboxFile = '', ledgerFile = ''] = process.argv.slice(2)
+const sandbox = readSandbox(sandboxFile)
+const traders = [
+  userOf(sandbox, 'investor', 0),
+  userOf(sandbox, 'investor', 1),
+  userOf(sandbox, 'issuer', 0),
+]
+
+class Witness {
+  readonly #file = openSync(ledgerFile, 'a')
+  readonly #open: { user: Body; id: string }[] = []
+  readonly #waiting: (() => void)[] = []
+  #lines: string[] = []
+  #counts = { inFlight: 0, acknowledged: 0, withdrawals: 0, deposits: 0 }
+  #isStopped = false
+  #work: Promise<unknown> = Promise.resolve()
+
+  get counts(): Count {
+    return { ...this.#counts }
+  }
+
+  begin(): void {
+    const lanes = Array.from({ length: LANES }, async () => this.#lane())
+    this.#work = Promise.all([...lanes, this.#deposits(), this.#writer()])
+  }
+
+  /** Resolves when the last request was answered and its acknowledgement is on disk. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await this.#work
+    closeSync(this.#file)
+  }
+
+  async #lane(): Promise<void> {
+    while (!this.#isStopped) {
+      const dice = randomInt(100)
+      if (dice < 72) await this.#order()
+      else if (dice < 98) await this.#cancel()
+      else await this.#withdrawal()
+    }
+  }
+
+  async #order(): Promise<void> {
+    const user = pick(traders)
+    const key = randomUUID()
+    const order = {
+      market: sandbox.market,
+      side: randomInt(2) === 0 ? 'buy' : 'sell',
+      type: 'limit',
+      quantity: `0.${String(randomInt(1, 100)).padStart(2, '0')}`,
+      price: `${randomInt(98, 103)}.${String(randomInt(100)).padStart(2, '0')}`,
+      client_order_id: key,
+    }
+    const answer = await this.#insist(user, 'POST', '/v1/orders', order)
+    if (answer === undefined) return
+    const id = text(answer, 'id')
+    await this.#acknowledge({ kind: 'order', user: text(user, 'email'), id, key })
+    this.#open.push({ user, id })
+    if (this.#open.length > MEMORY) this.#open.shift()
+  }
+
+  async #cancel(): Promise<void> {
+    const [target] = this.#open.splice(randomInt(Math.max(1, this.#open.length)), 1)
+    if (target === undefined) return this.#order()
+    const { user, id } = target
+    const answer = await this.#insist(user, 'DELETE', `/v1/orders/${id}`)
+    if (answer !== undefined)
+      await this.#acknowledge({ kind: 'cancel', user: text(user, 'email'), id, key: '' })
+  }
+
+  async #withdrawal(): Promise<void> {
+    const user = pick(traders.slice(0, 2))
+    const key = randomUUID()
+    const body = { asset: 'USD', amount: `0.${String(randomInt(1, 1_000_000)).padStart(6, '0')}` }
+    const answer = await this.#insist(user, 'POST', '/v1/withdrawals', body, key)
+    if (answer === undefined) return
+    await this.#acknowledge({
+      kind: 'withdrawal',
+      user: text(user, 'email'),
+      id: text(answer, 'id'),
+      key,
+    })
+    this.#counts.withdrawals += 1
+  }
+
+  /** Money keeps coming in; what the chain itself loses in a crash nobody acknowledged. */
+  async #deposits(): Promise<void> {
+    const contracts = await json('GET', '/v1/contracts')
+    while (!this.#isStopped) {
+      const wallet = new ChainWallet(
+        sandbox.rpc,
+        text(traders[0], 'wallet', 'private_key'),
+        contracts.answer,
+      )
+      try {
+        await Promise.race([this.#deposit(wallet), sleep(CALL_TIMEOUT_MS)])
+      } catch {
+        // The chain is away until the node is back.
+      }
+      wallet.close()
+      await sleep(700)
+    }
+  }
+
+  async #deposit(wallet: ChainWallet): Promise<void> {
+    await wallet.mintCash(1_000_000n)
+    await wallet.submit('ClearingHouse', 'deposit', 0, 1_000_000n)
+    this.#counts.deposits += 1
+  }
+
+  /** Repeats a request with the same key until it is answered; undefined when it was refused. */
+  async #insist(
+    user: Body,
+    method: string,
+    path: string,
+    body?: Body,
+    key?: string,
+  ): Promise<Body | undefined> {
+    for (;;) {
+      this.#counts.inFlight += 1
+      try {
+        const { status, answer } = await json(method, path, text(user, 'api_key'), body, key)
+        if (status < 300) return answer
+        if (status !== 503 && status !== 409) return undefined
+        if (status === 409 && answer['code'] !== 'platform.idempotency_running') return undefined
+      } catch {
+        // The node is gone: whether it took the request shows when it is asked again.
+      } finally {
+        this.#counts.inFlight -= 1
+      }
+      await sleep(RETRY_MS)
+    }
+  }
+
+  /** Resolves when the line is on disk. */
+  async #acknowledge(acknowledged: Acknowledged): Promise<void> {
+    this.#lines.push(JSON.stringify(acknowledged))
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** One sync for all that came during the one before. */
+  async #writer(): Promise<void> {
+    while (!this.#isStopped || this.#counts.inFlight > 0 || this.#lines.length > 0) {
+      const [lines, waiting] = [this.#lines, this.#waiting.splice(0)]
+      this.#lines = []
+      if (lines.length > 0) {
+        writeSync(this.#file, `${lines.join('\n')}\n`)
+        fsyncSync(this.#file)
+        this.#counts.acknowledged += lines.length
+      }
+      for (const resolve of waiting) resolve()
+      await sleep(2)
+    }
+  }
+}
+
+/** Compares what was written down with what the node says now. */
+async function judge(): Promise<Verdict> {
+  const kept = readFileSync(ledgerFile, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+  const acknowledged = kept.map((line): Acknowledged => JSON.parse(line))
+  const faults: string[] = []
+  for (const user of traders) {
+    const own = acknowledged.filter((entry) => entry.user === user['email'])
+    faults.push(...compareOrders(own, await listAll(user, '/v1/orders')))
+    faults.push(...compareWithdrawals(own, await listAll(user, '/v1/withdrawals')))
+  }
+  return { acknowledged: acknowledged.length, faults }
+}
+
+function compareOrders(own: readonly Acknowledged[], orders: readonly Body[]): string[] {
+  const byId = Map.groupBy(orders, (order) => text(order, 'id'))
+  const byKey = Map.groupBy(orders, (order) => String(order['client_order_id']))
+  return own.flatMap(({ kind, id, key }) => {
+    const found = byId.get(id) ?? []
+    if (kind === 'withdrawal') return []
+    if (found.length !== 1) return [`order ${id} exists ${found.length} times`]
+    if (kind === 'cancel') {
+      return found[0]?.['status'] === 'cancelled' ? [] : [`order ${id} is cancelled no more`]
+    }
+    const same = byKey.get(key) ?? []
+    return same.length === 1 && same[0]?.['id'] === id
+      ? []
+      : [`key ${key} has ${same.length} orders`]
+  })
+}
+
+function compareWithdrawals(own: readonly Acknowledged[], withdrawals: readonly Body[]): string[] {
+  const ids = withdrawals.map((row) => row['id'])
+  return own.flatMap(({ kind, id }) => {
+    const times = ids.filter((other) => other === id).length
+    return kind !== 'withdrawal' || times === 1 ? [] : [`withdrawal ${id} exists ${times} times`]
+  })
+}
+
+async function listAll(user: Body, path: string): Promise<readonly Body[]> {
+  const found: Body[] = []
+  let cursor = ''
+  do {
+    const { answer } = await json('GET', `${path}?limit=200${cursor}`, text(user, 'api_key'))
+    found.push(...rows(answer, 'data'))
+    cursor =
+      at(answer, 'has_more') === true
+        ? `&cursor=${encodeURIComponent(text(answer, 'next_cursor'))}`
+        : ''
+  } while (cursor !== '')
+  return found
+}
+
+async function json(
+  method: string,
+  path: string,
+  bearer?: string,
+  body?: Body,
+  key?: string,
+): Promise<{ status: number; answer: Body }> {
+  const response = await fetch(`${sandbox.api}${path}`, {
+    method,
+    headers: {
+      ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+  })
+  const answer: unknown = await response.json()
+  return { status: response.status, answer: isBody(answer) ? answer : {} }
+}
+
+function pick<T>(list: readonly T[]): T {
+  const found = list[randomInt(list.length)]
+  if (found === undefined) throw new RangeError('nothing to pick from')
+  return found
+}
+
+const witness = new Witness()
+witness.begin()
+process.on('disconnect', () => process.exit(0))
+process.on('message', (question: Question) => {
+  void answer(question).then((reply) => process.send?.(reply))
+})
+
+async function answer(question: Question): Promise<Count | Verdict> {
+  if (question === 'judge') return judge()
+  if (question === 'stop') await witness.stop()
+  return witness.counts
+}

@@ -146,6 +146,8 @@ abstract contract LaneStore {
             used = used >> Lanes.FLAGS_SHIFT == hour ? used & Lanes.ALL : 0;
             used += table[i + 2] & ((capped << 63) - capped);
             for (uint256 lane = 0; lane < 3; ++lane) {
+                // A cap lowered below what the hour has used stops this asset, not its neighbours in the word.
+                if (table[i + 2].amountAt(lane) == 0) continue;
                 (uint256 amount, uint256 cap) = (used.amountAt(lane), caps.amountAt(lane));
                 if (cap != 0 && amount > cap) revert TurnoverExceeded(uint16(group * 3 + lane), amount, cap);
             }

@@ -266,6 +266,20 @@ contract ClearingHouseTest is Suite {
         Check.same(used, 41);
     }
 
+    function test_ACapBelowWhatTheHourHasUsedStopsOneAssetOnly() external {
+        _fund(ALICE, 1_000);
+        vm.prank(OFFICER);
+        vault.setTurnoverCap(0, 100);
+        _mint(GOLD, ALICE_ID, 5_000);
+        _trade(_pay(ALICE_ID, BOB_ID, 0, 60));
+        vm.prank(OFFICER);
+        vault.setTurnoverCap(0, 50);
+        bytes memory records = _pay(ALICE_ID, BOB_ID, 0, 1);
+        BatchHeader memory header = _header(Batch.TRADE, records);
+        _refuse(header, records, abi.encodeWithSelector(LaneStore.TurnoverExceeded.selector, 0, 61, 50));
+        _trade(_pay(ALICE_ID, BOB_ID, GOLD, 5_000));
+    }
+
     function test_NOfMAttestationsAreNeededOnceAttestorsExist() external {
         bytes memory none = hex"00";
         BatchHeader memory header = _header(Batch.HEARTBEAT, none);

@@ -102,7 +102,7 @@ export function ceilingOf(asset: Pick<Asset, 'ceilingAtoms'>): bigint {
   return asset.ceilingAtoms ?? MAX_ATOMS
 }
 
-/** Key of the transaction that makes the token; each asset has one. */
-export function creationTxKey(chainAsset: number): string {
-  return `asset:${chainAsset}`
+/** Key of a transaction that makes the token; an attempt that failed for good needs another. */
+export function creationTxKey(chainAsset: number, attempt: string): string {
+  return `asset:${chainAsset}:${attempt}`
 }

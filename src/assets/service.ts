@@ -176,11 +176,11 @@ export class AssetsService {
     return store.setStatus(tx, id, requireStep(asset, 'tokenize'))
   }
 
-  /** Asks the registrar to make the token; returns the key of the transaction. */
-  async requestOnChain(tx: Tx, asset: Asset): Promise<string> {
+  /** Asks the registrar to make the token, once per attempt; returns the key of the transaction. */
+  async requestOnChain(tx: Tx, asset: Asset, attempt: string): Promise<string> {
     const { chain } = this.#options
     const number = present(asset.chainAsset, 'number of an approved asset')
-    const key = creationTxKey(number)
+    const key = creationTxKey(number, attempt)
     await chain.requestTransaction(tx, {
       signer: 'registrar',
       key,

@@ -38,13 +38,16 @@ export type RetractionPlan =
 
 /**
  * Finds the last block that both chains share. `ours` is the last final block and the unfinal ones,
- * `theirs` the endpoint's headers of the same numbers, as far as it has them; both ascend.
+ * `theirs` the endpoint's headers of the same numbers, as far as it has them; both ascend. `top` is the
+ * highest number that both should have.
  */
 export function planRetraction(
   ours: readonly BlockPlace[],
   theirs: readonly Header[],
+  top: number,
 ): RetractionPlan {
   const [first, ...rest] = theirs
+  if (top < (ours[0]?.number ?? 0)) return { type: 'beyond_finality' }
   if (first === undefined) return { type: 'incoherent' }
   if (linkedPrefix(first, rest).length !== rest.length) return { type: 'incoherent' }
   const hashes = new Map(theirs.map(({ number, hash }) => [number, hash]))

@@ -89,13 +89,17 @@ export class RpcClient {
     await this.#agent.destroy()
   }
 
+  /** An endpoint that is busy, or lacks the block, gives way to the next one. */
   async #answerPart(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
     const { rounds = ROUNDS } = this.#options
     let failure: unknown
+    let refused: readonly RpcAnswer[] | undefined
     for (let round = 1; round <= rounds; round += 1) {
       for (const url of this.#order()) {
         try {
-          return await this.#ask(url, calls)
+          const answers = await this.#ask(url, calls)
+          if (!answers.some(mayPass)) return answers
+          refused = answers
         } catch (error) {
           failure = error
           this.#rest(url, error)
@@ -103,7 +107,8 @@ export class RpcClient {
       }
       if (round < rounds) await sleep(backoffMs(round, FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
     }
-    throw away(failure)
+    if (refused === undefined) throw away(failure)
+    return refused
   }
 
   async #ask(url: string, calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
@@ -119,9 +124,6 @@ export class RpcClient {
     const text = await response.body.text()
     const answers = readAnswers(text, calls, from)
     if (answers === undefined) throw new EndpointFailure(`HTTP ${response.statusCode}`)
-    const passing = answers.find((answer) => 'refusal' in answer && isPassing(answer.refusal))
-    // Alone, a refusal tells its caller more than "unavailable" does.
-    if (passing !== undefined && calls.length > 1) throw new EndpointFailure(refusalText(passing))
     return answers
   }
 
@@ -145,8 +147,8 @@ function resultOf(answer: RpcAnswer): unknown {
   return answer.result
 }
 
-function refusalText(answer: RpcAnswer): string {
-  return 'refusal' in answer ? answer.refusal.message : ''
+function mayPass(answer: RpcAnswer): boolean {
+  return 'refusal' in answer && isPassing(answer.refusal)
 }
 
 function describeRejection(one: PromiseSettledResult<unknown> | undefined): unknown {

@@ -199,8 +199,12 @@ function toRequest(row: RequestRow): StoredRequest {
 }
 
 function toTransaction(row: FoundRow): TransactionRow {
+  const request = toRequest(row)
+  // A block is retracted a moment before the transaction manager notes it.
+  const isLost = request.state === 'mined' && row.number === null
   return {
-    ...toRequest(row),
+    ...request,
+    state: isLost ? 'broadcast' : request.state,
     hash: row.hash === null ? undefined : hashOf(row.hash, 'hash'),
     blockNumber: row.number === null ? undefined : Number(row.number),
     gasUsed: row.gas_used ?? undefined,

@@ -64,6 +64,10 @@ const BLOCKS_PER_STEP = 64
 const FINAL_PER_STEP = 512
 /** Blocks so far below the head, or final by tag, are read by range. */
 const FAR_BLOCKS = 128
+/** Without an answer of the chain for so long the watcher is not well. */
+const SILENCE_MS = 5000
+/** An endpoint that stays behind for so long needs a look. */
+const STALE_MS = 30_000
 
 /**
  * Follows the chain block by block while this process leads the role. Blocks, logs, receipts,
@@ -80,7 +84,8 @@ export class Watcher implements Service {
   readonly #finalGauge: GaugeMetric
   readonly #haltGauge: GaugeMetric
   #halted: string | undefined
-  #behind: string | undefined
+  #behind: { readonly detail: string; readonly sinceMs: number } | undefined
+  #silentSinceMs: number | undefined
   #checkedChain = false
 
   constructor(options: WatcherOptions) {
@@ -116,9 +121,12 @@ export class Watcher implements Service {
 
   health(): Health {
     if (this.#halted !== undefined) return { ok: false, detail: this.#halted }
+    const silentMs = performance.now() - (this.#silentSinceMs ?? performance.now())
+    if (silentMs > SILENCE_MS) return { ok: false, detail: 'the chain does not answer' }
     const health = this.#loop.health()
     if (!health.ok || this.#behind === undefined) return health
-    return { ok: true, detail: this.#behind }
+    const { detail, sinceMs } = this.#behind
+    return { ok: performance.now() - sinceMs < STALE_MS, detail }
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -144,18 +152,23 @@ export class Watcher implements Service {
     // Read before the head: what was on disk then is of the chain that the head shows.
     const durable = finality.durableBlock?.()
     const cursor = (await findCursor(database)) ?? (await this.#begin(epoch))
+    this.#silentSinceMs ??= performance.now()
     const { head, finalized } = await this.#source.readHead('tag' in finality.rule)
+    this.#silentSinceMs = undefined
     const view = { cursor, head, tagged: finalized?.number, durable }
     const isInstanceNew = this.#chainInstance() !== cursor.chainInstance
     const verdict = judgeHead(cursor.head, head, isInstanceNew)
-    this.#behind =
-      verdict === 'behind'
-        ? `the endpoint is at ${head.number} of ${cursor.head.number}`
-        : undefined
+    this.#noteBehind(verdict === 'behind', cursor, head)
     if (verdict === 'behind') return false
     if (verdict === 'fork') return await this.#retract(view, epoch)
     if (verdict === 'ahead') return await this.#apply(view, epoch)
     return await this.#finalize(view, epoch)
+  }
+
+  #noteBehind(isBehind: boolean, cursor: Cursor, head: Header): void {
+    const detail = `the endpoint is at block ${head.number}, behind ${cursor.head.number}`
+    const sinceMs = this.#behind?.sinceMs ?? performance.now()
+    this.#behind = isBehind ? { detail, sinceMs } : undefined
   }
 
   /** The first cursor: the block before the deployment, which is final by definition. */
@@ -221,7 +234,7 @@ export class Watcher implements Service {
     const ours = [cursor.final, ...(await listUnfinal(this.#options.database))]
     const top = Math.min(cursor.head.number, head.number)
     const theirs = await this.#source.readHeaders(cursor.final.number, top)
-    const plan = planRetraction(ours, theirs)
+    const plan = planRetraction(ours, theirs, top)
     if (plan.type === 'incoherent') throw chainErrors.incoherent('headers do not link')
     if (plan.type === 'beyond_finality') {
       const { number, hash } = cursor.final

@@ -87,7 +87,7 @@ export class Tokenizer implements Service {
 
   async #readFacts(tokenization: Tokenization): Promise<TokenizationFacts> {
     const { database, chain, ledger, supply } = this.#options
-    const key = creationTxKey(tokenization.chainAsset)
+    const key = creationTxKey(tokenization.chainAsset, tokenization.id)
     const creation = await chain.findTransaction(database, key)
     const isLost = creation?.state === 'rejected' || creation?.state === 'reverted'
     const listed = await ledger.findAsset(tokenization.chainAsset)
@@ -124,7 +124,7 @@ export class Tokenizer implements Service {
     const { assets } = this.#options
     switch (move.type) {
       case 'request_creation':
-        await assets.requestOnChain(tx, await assets.getAsset(idFromUuid('asset', asset)))
+        await assets.requestOnChain(tx, await assets.getAsset(idFromUuid('asset', asset)), id)
         await this.#setStep(tx, id, 'create_asset', 'running')
         return place
       case 'propose_supply':

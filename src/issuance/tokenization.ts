@@ -24,7 +24,7 @@ export function tokenizationRef(id: string): string {
 
 /** What the worker sees when it looks at a tokenization. */
 export interface TokenizationFacts {
-  /** State of the transaction that creates the token; undefined until it is requested. */
+  /** State of this tokenization's transaction for the token; undefined until it is requested. */
   readonly creation: 'requested' | 'failed' | undefined
   readonly creationError: string | null
   /** The core knows the token from a final block. */
@@ -50,7 +50,8 @@ const WAIT: TokenizationMove = { type: 'wait' }
 export function nextMove(place: TokenizationPlace, facts: TokenizationFacts): TokenizationMove {
   switch (place) {
     case 'create_asset':
-      return facts.creation === undefined
+      // An earlier tokenization may have got as far as the token.
+      return facts.creation === undefined && !facts.isListed
         ? { type: 'request_creation' }
         : { type: 'enter', step: 'list_asset' }
     case 'list_asset':

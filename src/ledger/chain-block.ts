@@ -54,6 +54,8 @@ export interface ClassChangedEvent {
   readonly type: 'class_changed'
   readonly account: number
   readonly class: number
+  /** Unix seconds; null never expires. */
+  readonly expires_at: number | null
 }
 
 export interface ListedEvent {

@@ -4,6 +4,7 @@ import type { Books } from './books.ts'
 import type {
   BatchEvent,
   ChainBlock,
+  ClassChangedEvent,
   DepositEvent,
   LedgerChainEvent,
   RegisteredEvent,
@@ -81,8 +82,7 @@ export function settle(books: Books, block: ChainBlock, event: LedgerChainEvent)
     case 'registered':
       return settleRegistration(books, event)
     case 'class_changed':
-      books.setAccount({ ...books.ensureAccount(event.account), class: event.class })
-      return
+      return settleClass(books, event)
     case 'listed': {
       const known = books.findAsset(event.asset)
       books.setAsset({
@@ -179,7 +179,6 @@ function burn(books: Books, from: bigint, to: bigint, asset: number, amount: big
 
 function settleRegistration(books: Books, event: RegisteredEvent): void {
   const { account, wallet, expires_at: expiresAt } = event
-  books.ensureAccount(account)
   books.setAccount({ account, wallet, class: event.class, expiresAt })
   books.effect('compliance', {
     type: 'registered',
@@ -190,7 +189,15 @@ function settleRegistration(books: Books, event: RegisteredEvent): void {
   })
 }
 
-/** Credits account and lane; false when the money had to wait in suspense instead. */
+/** A registration with other terms; without a wallet, it has no row that could show them. */
+function settleClass(books: Books, event: ClassChangedEvent): void {
+  const { account, class: investorClass, expires_at: expiresAt } = event
+  const known = books.ensureAccount(account)
+  if (known.wallet === null) books.setAccount({ ...known, class: investorClass, expiresAt })
+  else settleRegistration(books, { ...event, type: 'registered', wallet: known.wallet })
+}
+
+/** Credits account and lane; false when the money waits in suspense, which the lane does not. */
 function credit(
   books: Books,
   from: bigint,
@@ -204,7 +211,7 @@ function credit(
   const target = fits ? to : systemAccount('suspense', asset)
   if (!fits) suspend(books, asset, amount, cause)
   post(books, from, target, asset, amount, fits ? code : 'suspense', null)
-  addSettled(books, target, asset, amount, cause)
+  addSettled(books, to, asset, amount, cause)
   return fits
 }
 

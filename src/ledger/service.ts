@@ -11,12 +11,14 @@ import { verifyJournal, type Verification } from './recovery-store.ts'
 import type { ReducerSource } from './reducer.ts'
 import {
   findAccount,
+  readAccounts,
   readAssets,
   readBalance,
   readBalancesOf,
   readFinalBlock,
   readHead,
   readMirrorBalances,
+  readOpenWithdrawals,
   readTransfers,
   readTransfersOf,
 } from './store.ts'
@@ -35,6 +37,9 @@ export interface SettledSnapshot {
   readonly sequence: bigint
   /** Every balance there is; users' `settled` mirrors lanes, `posted` of issuance the supply. */
   readonly balances: readonly Balance[]
+  /** Every chain account that is open, also those that never held anything. */
+  readonly accounts: readonly number[]
+  readonly assets: readonly ListedAsset[]
 }
 
 /** What other contexts may ask of the ledger and tell it. All reads see committed state only. */
@@ -107,6 +112,11 @@ export class LedgerService {
     return readTransfers(db, range)
   }
 
+  /** Which of these withdrawals, by their bare UUIDs, wait to be paid or were not final yet. */
+  async listOpenWithdrawals(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set(await readOpenWithdrawals(this.#database, ids))
+  }
+
   /** The transfers of one trade or withdrawal, by its bare UUID. */
   async listTransfersOf(ref: string): Promise<readonly Transfer[]> {
     return readTransfersOf(this.#database, ref)
@@ -154,6 +164,8 @@ export class LedgerService {
       finalBlock: await readFinalBlock(db),
       sequence: (await readHead(db)).sequence,
       balances: await readMirrorBalances(db),
+      accounts: (await readAccounts(db)).map(({ account }) => account),
+      assets: await readAssets(db),
     }
   }
 

@@ -189,7 +189,19 @@ async function readOpenHolds(db: Db): Promise<readonly Hold[]> {
   return rows.map(({ seq, kind, ...row }) => ({ ...row, kind: kind as HoldKind, sequence: seq }))
 }
 
-async function readAccounts(db: Db): Promise<readonly Account[]> {
+/** Which of these ids have a withdrawal's hold that is still open. */
+export async function readOpenWithdrawals(
+  db: Db,
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  const rows = await db.query<{ id: string }>(
+    `SELECT id FROM ledger.hold WHERE id = ANY ($1::uuid[]) AND kind = 'withdrawal' AND amount > 0`,
+    [ids],
+  )
+  return rows.map(({ id }) => id)
+}
+
+export async function readAccounts(db: Db): Promise<readonly Account[]> {
   const rows = await db.query<AccountRow>(
     'SELECT account, class, wallet, expires_at FROM ledger.account',
   )

@@ -96,7 +96,7 @@ const NEXT: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
   submitted: ['mined', 'reverted', 'abandoned'],
   mined: ['submitted', 'final'],
   final: [],
-  reverted: ['netted'],
+  reverted: ['netted', 'mined'],
   abandoned: [],
 }
 

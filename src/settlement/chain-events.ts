@@ -45,6 +45,30 @@ export function headsOf(block: IndexedBlock): readonly string[] {
     .map((event) => text(event, 'head').toLowerCase())
 }
 
+/** Withdrawals that a block paid, by bare UUID, to be looked up for `strayWithdrawals`. */
+export function withdrawalsOf(block: IndexedBlock): readonly string[] {
+  return paymentsOf(block).map(({ id }) => id)
+}
+
+/** Payments that no open withdrawal explains. The core books them, since they did change a lane. */
+export function strayWithdrawals(
+  block: IndexedBlock,
+  open: ReadonlySet<string>,
+): readonly UnknownEvent[] {
+  return paymentsOf(block)
+    .filter(({ id }) => !open.has(id))
+    .map(({ id, event }) => ({ name: event.name, tx_hash: event.tx_hash, detail: `id ${id}` }))
+}
+
+function paymentsOf(block: IndexedBlock) {
+  return block.events
+    .filter(({ name }) => name === 'Withdrawn')
+    .flatMap((event) => {
+      const id = withdrawalUuid(text(event, 'id'))
+      return id === undefined ? [] : [{ id, event }]
+    })
+}
+
 /** Assets that a block lists, whose symbols the caller looks up. */
 export function listedAssets(block: IndexedBlock): readonly number[] {
   return block.events
@@ -92,6 +116,7 @@ function translateEvent(
         type: 'class_changed',
         account: count(event, 'account'),
         class: count(event, 'class'),
+        expires_at: expiryOf(event),
       }
     case 'AssetCreated':
       return listedOf(event, symbols)
@@ -138,14 +163,19 @@ function batchOf(
 }
 
 function registeredOf(event: IndexedEvent): LedgerChainEvent {
-  const expiresAt = count(event, 'expiresAt')
   return {
     type: 'registered',
     account: count(event, 'account'),
     wallet: text(event, 'wallet'),
     class: count(event, 'class'),
-    expires_at: expiresAt === 0 ? null : expiresAt,
+    expires_at: expiryOf(event),
   }
+}
+
+/** The chain writes 0 for never. */
+function expiryOf(event: IndexedEvent): number | null {
+  const expiresAt = count(event, 'expiresAt')
+  return expiresAt === 0 ? null : expiresAt
 }
 
 function listedOf(event: IndexedEvent, symbols: ReadonlyMap<number, string>): LedgerChainEvent {

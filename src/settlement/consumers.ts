@@ -1,5 +1,6 @@
 import { assert } from '#kernel/assert.ts'
 import type { Command } from '#ledger/command.ts'
+import type { LedgerService } from '#ledger/service.ts'
 import type { CommandSink } from '#ledger/submission.ts'
 import type { Database } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
@@ -18,15 +19,19 @@ import {
   readBlock,
   readFinality,
   readRetraction,
+  strayWithdrawals,
   translateBlock,
+  withdrawalsOf,
+  type IndexedBlock,
   type UnknownEvent,
 } from './chain-events.ts'
-import { listKnownBatches, lockState, setHalted } from './store.ts'
+import { insertIncident, listKnownBatches, lockState, setHalted } from './store.ts'
 
 export interface ChainEventConsumerOptions {
   readonly events: EventLog
   readonly database: Database
   readonly engine: CommandSink
+  readonly ledger: Pick<LedgerService, 'listOpenWithdrawals'>
   readonly log: Log
   readonly metrics: Metrics
   /** Symbol of an asset that this node registered, by its number on chain. */
@@ -133,8 +138,15 @@ export class ChainEventConsumer implements Service {
       if (symbol !== undefined) symbols.set(asset, symbol)
     }
     const { command, unknown } = translateBlock(block, batches, symbols)
-    for (const event of unknown) await this.#reportUnknown(event)
+    const stray = await this.#findStray(block)
+    for (const event of [...unknown, ...stray]) await this.#reportUnknown(event)
     return command
+  }
+
+  async #findStray(block: IndexedBlock): Promise<readonly UnknownEvent[]> {
+    const paid = withdrawalsOf(block)
+    if (paid.length === 0) return []
+    return strayWithdrawals(block, await this.#options.ledger.listOpenWithdrawals(paid))
   }
 
   async #reportUnknown(event: UnknownEvent): Promise<void> {
@@ -146,8 +158,10 @@ export class ChainEventConsumer implements Service {
 
   async #halt(reason: string): Promise<void> {
     await inTransaction(this.#options.database, async (tx) => {
-      if ((await lockState(tx)).status === 'halted') return
-      await setHalted(tx, reason, 'chain')
+      const isRunning = (await lockState(tx)).status === 'running'
+      // Whoever resumes after an earlier halt should find this one as well.
+      if (isRunning) await setHalted(tx, reason, 'chain')
+      else await insertIncident(tx, 'halted', reason, 'chain')
     })
   }
 

@@ -9,7 +9,7 @@ import { encodeTotalSupply } from '#chain/contracts/asset-token.ts'
 import { addressOf, hashOf, type Hex } from '#chain/hex.ts'
 import type { ChainService } from '#chain/service.ts'
 import type { ListedAsset } from '#ledger/account.ts'
-import { isUserAccount, systemAccount } from '#ledger/account-code.ts'
+import { FIRST_USER_ACCOUNT, isUserAccount, systemAccount } from '#ledger/account-code.ts'
 import type { Balance } from '#ledger/balance.ts'
 import type { LedgerService, SettledSnapshot } from '#ledger/service.ts'
 import type { Database } from '#platform/db/pool.ts'
@@ -41,6 +41,8 @@ export interface Reconciliation extends MirrorReport {
 }
 
 const PAIRS_PER_CALL = 500
+/** Registered on chain from deployment on, whether the ledger ever met them or not. */
+const SYSTEM_ACCOUNTS = Array.from({ length: FIRST_USER_ACCOUNT - 1 }, (_, place) => place + 1)
 
 /** Compares ledger and chain as of the last block that the core finalised (I6). */
 export class MirrorService {
@@ -87,7 +89,7 @@ export class MirrorService {
     const { finalBlock, sequence, balances } = snapshot
     if (finalBlock === undefined) throw platformErrors.unavailable('no block is final yet')
     const hash = hashOf(finalBlock.hash, 'hash of the final block')
-    const listed = (await ledger.listAssets()).filter(({ token }) => token !== null)
+    const listed = snapshot.assets.filter(({ token }) => token !== null)
     const [lanes, totals, supplies] = await Promise.all([
       this.#readLanes(snapshot, listed, hash),
       this.#readTotals(listed, hash),
@@ -97,15 +99,16 @@ export class MirrorService {
     return { ...compareMirror({ lanes, totals, supplies }), block, sequence }
   }
 
-  /** Every account that ever held anything, in every listed asset. */
+  /** Every account of system and users, also one that never held anything, in every listed asset. */
   async #readLanes(
-    { balances }: SettledSnapshot,
+    { balances, accounts: open }: SettledSnapshot,
     listed: readonly ListedAsset[],
     hash: Hex,
   ): Promise<readonly LanePair[]> {
     const users = balances.filter(({ account }) => isUserAccount(account))
     const settled = new Map(users.map((row) => [`${row.account}/${row.asset}`, row.settled]))
-    const accounts = [...new Set(users.map(({ account }) => Number(account)))]
+    const held = users.map(({ account }) => Number(account))
+    const accounts = [...new Set([...SYSTEM_ACCOUNTS, ...open, ...held])]
     const pairs = accounts.flatMap((account) => listed.map(({ asset }) => ({ account, asset })))
     const chain: bigint[] = []
     for (let at = 0; at < pairs.length; at += PAIRS_PER_CALL) {

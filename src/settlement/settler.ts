@@ -275,10 +275,12 @@ export class Settler implements Service {
     const { database, payments } = this.#options
     await payments.failLostWithdrawals()
     if ((await store.readState(database)).status === 'halted') return
-    const waiting = await payments.findWaitingSequence()
-    if (waiting === undefined) return
-    const settled = await store.readSettledSequence(database)
-    await this.#write((tx) => payments.releaseWithdrawals(tx, settled))
+    if ((await payments.findWaitingSequence()) === undefined) return
+    await this.#write(async (tx) => {
+      // Whoever halts takes the same lock, so that nothing is paid after it.
+      if ((await store.lockState(tx)).status === 'halted') return
+      await payments.releaseWithdrawals(tx, await store.readSettledSequence(tx))
+    })
   }
 
   async #compareNowAndThen(): Promise<void> {

@@ -61,7 +61,12 @@ export async function setRunning(tx: Tx, reason: string, actor: string): Promise
   await insertIncident(tx, 'resumed', reason, actor)
 }
 
-async function insertIncident(tx: Tx, kind: string, reason: string, actor: string): Promise<void> {
+export async function insertIncident(
+  tx: Tx,
+  kind: 'halted' | 'resumed',
+  reason: string,
+  actor: string,
+): Promise<void> {
   await tx.query('INSERT INTO settlement.incident (kind, reason, actor) VALUES ($1, $2, $3)', [
     kind,
     reason,

@@ -48,7 +48,8 @@ export class SupplyService {
         reserve,
         ceilingAtoms,
         supplyAtoms: await this.#supplyOf(chainAsset),
-        pendingAtoms: await store.sumPending(tx, chainAsset),
+        // A burn that may still fail makes no room for a mint, nor the other way round.
+        pendingAtoms: await store.sumPending(tx, chainAsset, proposal.changeAtoms),
       },
       proposal.changeAtoms,
     )

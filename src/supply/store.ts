@@ -49,12 +49,12 @@ export async function listProposed(db: Db, limit: number): Promise<readonly Supp
   return rows.map(toRequest)
 }
 
-/** Atoms that are proposed or on their way, summed with their signs. */
-export async function sumPending(db: Db, asset: number): Promise<bigint> {
+/** Atoms that are proposed or on their way in the direction of `change`, summed with their signs. */
+export async function sumPending(db: Db, asset: number, change: bigint): Promise<bigint> {
   const rows = await db.query<{ pending: string }>(
     `SELECT coalesce(sum(change), 0)::text AS pending FROM supply.request
-     WHERE asset = $1 AND status IN ('proposed', 'batched')`,
-    [asset],
+     WHERE asset = $1 AND status IN ('proposed', 'batched') AND (change > 0) = ($2::bigint > 0)`,
+    [asset, change],
   )
   return BigInt(present(rows[0], 'pending supply').pending)
 }

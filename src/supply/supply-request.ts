@@ -24,7 +24,7 @@ export interface SupplyLimits {
   readonly reserve: 'none' | 'attested'
   /** Atoms; null leaves only what a ledger account can hold. */
   readonly ceilingAtoms: bigint | null
-  /** Supply now and what is already proposed or on its way, atoms. */
+  /** Supply now, and what is proposed or on its way in the same direction, atoms with sign. */
   readonly supplyAtoms: bigint
   readonly pendingAtoms: bigint
 }

@@ -255,13 +255,13 @@ describe('what other contexts ask', () => {
     const principal = await accounts.authenticator.authenticate(issuer.bearer)
     const asset = await inTransaction(accounts.database, async (tx) => {
       const begun = await service.beginTokenization(tx, principal, id)
-      await service.requestOnChain(tx, begun)
+      await service.requestOnChain(tx, begun, 'first')
       return begun
     })
     expect(asset.status).toBe('tokenizing')
     expect(chain.requests.at(-1)).toMatchObject({
       signer: 'registrar',
-      key: `asset:${asset.chainAsset}`,
+      key: `asset:${asset.chainAsset}:first`,
     })
     expect(chain.lastCall('AssetRegistry')).toEqual([
       'createAsset',

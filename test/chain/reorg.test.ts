@@ -55,7 +55,7 @@ describe('planning a retraction', () => {
           const final = 100
           const ours = chainOf(final, final + shared + own, 1, final + shared)
           const theirs = chainOf(final, final + shared + other, 2, final + shared)
-          const plan = planRetraction(ours, theirs)
+          const plan = planRetraction(ours, theirs, final + shared + Math.min(own, other))
           expect(plan).toMatchObject({ type: 'retract', ancestor: { number: final + shared } })
           const numbers = plan.type === 'retract' ? plan.blocks.map(({ number }) => number) : []
           expect(numbers).toEqual(
@@ -67,13 +67,19 @@ describe('planning a retraction', () => {
   })
 
   it('refuses a chain that does not hold our final block', () => {
-    expect(planRetraction(chainOf(5, 9), chainOf(5, 9, 1, 4))).toEqual({ type: 'beyond_finality' })
+    expect(planRetraction(chainOf(5, 9), chainOf(5, 9, 1, 4), 9)).toEqual({
+      type: 'beyond_finality',
+    })
+  })
+
+  it('refuses a chain that ends below our final block', () => {
+    expect(planRetraction(chainOf(5, 9), [], 4)).toEqual({ type: 'beyond_finality' })
   })
 
   it('refuses headers of different chains and no headers', () => {
     const torn = [...chainOf(5, 7), ...chainOf(8, 9, 3, 6)]
-    expect(planRetraction(chainOf(5, 9), torn)).toEqual({ type: 'incoherent' })
-    expect(planRetraction(chainOf(5, 9), [])).toEqual({ type: 'incoherent' })
+    expect(planRetraction(chainOf(5, 9), torn, 9)).toEqual({ type: 'incoherent' })
+    expect(planRetraction(chainOf(5, 9), [], 9)).toEqual({ type: 'incoherent' })
   })
 })
 

@@ -209,6 +209,34 @@ it('halts at a log of our own contract that cannot be read', async () => {
   expect(health.detail).toContain('cannot be read')
 })
 
+it('catches up with a long chain by ranges, and block by block where ranges are refused', async () => {
+  await toggle()
+  await suite.mine(400)
+  await toggle()
+  const head = await blockNumber()
+  const asked: string[] = []
+  const proxy = await startProxy(suite.chain.url, (body) => {
+    if (!body.includes('eth_getLogs')) return undefined
+    asked.push(body.includes('fromBlock') ? 'range' : 'block')
+    if (asked.length !== 1) return undefined
+    const { id } = JSON.parse(body)
+    return JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32_000, message: 'too wide' } })
+  })
+  cleanups.push(() => proxy.stop())
+  const ranged = await open({ rule: { depth: 5 } }, proxy.url)
+  await reached(ranged.lab, head)
+  expect(asked.slice(0, 3)).toEqual(['range', 'block', 'range'])
+  const near = await open({ rule: { depth: 5 } })
+  await reached(near.lab, head)
+  const bodies = async (lab: ChainLab) =>
+    (await lab.events())
+      .filter(({ type }) => type === 'chain.block_applied.v1')
+      .map(({ data }) => data)
+  expect(await bodies(ranged.lab)).toEqual(await bodies(near.lab))
+  const found = (await bodies(ranged.lab)).flatMap(({ events }) => events)
+  expect(found.length).toBeGreaterThanOrEqual(3)
+})
+
 it('refuses the write of a former leader', async () => {
   const { lab, watcher } = await open()
   await reached(lab, await blockNumber())

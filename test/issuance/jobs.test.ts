@@ -146,6 +146,28 @@ describe('tokenizing an asset', () => {
     expect((await issuance.getOperation(again.result.id, ISSUER)).status).toBe('succeeded')
   })
 
+  it.each(['reject', 'revert'] as const)(
+    'asks for the token again when its first transaction failed (%s)',
+    async (how) => {
+      const id = await approvedAsset()
+      const { result } = await tokenize(id)
+      rig.chain.fail(how)
+      await freshTurn()
+      await rig.mineAll()
+      await freshTurn()
+      expect((await issuance.getOperation(result.id, ISSUER)).status).toBe('failed')
+      expect((await assets.getAsset(id)).status).toBe('approved')
+      rig.chain.fail(undefined)
+      const again = await tokenize(id, { key: 'second' })
+      for (let round = 0; round < 4; round += 1) {
+        await freshTurn()
+        await rig.mineAll()
+      }
+      await freshTurn()
+      expect((await issuance.getOperation(again.result.id, ISSUER)).status).toBe('succeeded')
+    },
+  )
+
   it('shows its operation to its owner and to nobody else', async () => {
     const { result } = await tokenize(await approvedAsset())
     await expect(issuance.getOperation(result.id, person(17))).rejects.toMatchObject({

@@ -51,7 +51,7 @@ class Rig {
     return [posted, held, incoming, settled]
   }
 
-  effects(context: 'payments' | 'settlement'): readonly unknown[] {
+  effects(context: 'payments' | 'settlement' | 'compliance'): readonly unknown[] {
     return this.core.takeChanges().effects.get(context) ?? []
   }
 }
@@ -149,6 +149,17 @@ describe('withdrawals', () => {
     const before = rig.core.stateText()
     expect(rig.do(request(amount))).toBe(code)
     expect(rig.core.stateText()).toBe(before)
+  })
+})
+
+describe('a registration', () => {
+  it('takes a later class and expiry, and tells them on', () => {
+    const rig = new Rig()
+    rig.effects('compliance')
+    rig.final([{ type: 'class_changed', account: 16, class: 7, expires_at: 9 }])
+    const terms = { account: 16, wallet: WALLET, class: 7 }
+    expect(rig.core.books.findAccount(16)).toEqual({ ...terms, expiresAt: 9 })
+    expect(rig.effects('compliance')).toEqual([{ ...terms, type: 'registered', expires_at: 9 }])
   })
 })
 

@@ -209,7 +209,10 @@ describe('the sequencer', () => {
     ])
     expect(results.every((result) => result.ok)).toBe(true)
     const suspense = await engine.ledger.getBalance(3n * 2n ** 32n, 0)
-    expect(suspense.posted).toBe(1000n)
+    expect([suspense.posted, suspense.settled]).toEqual([1000n, 0n])
+    // The lane did grow, and the mirror compares lanes.
+    const lane = await engine.ledger.getBalance(16n, 0)
+    expect(lane.settled).toBe(1_000_000_000_000_000n + 1000n)
     const next = await engine.ledger.getBalance(17n, 0)
     expect([next.posted, next.incoming]).toEqual([1_000_000_000_000_000n + 1000n, 0n])
     expect(await engine.metrics.render()).toContain('mooring_ledger_suspended_total 1')

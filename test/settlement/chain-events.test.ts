@@ -7,7 +7,9 @@ import {
   readBlock,
   readFinality,
   readRetraction,
+  strayWithdrawals,
   translateBlock,
+  withdrawalsOf,
   type KnownBatch,
 } from '#settlement/chain-events.ts'
 
@@ -78,7 +80,7 @@ describe('chain events', () => {
     expect(command.events).toEqual([
       { type: 'registered', account: 16, wallet: WALLET, class: 1, expires_at: null },
       { type: 'registered', account: 17, wallet: WALLET, class: 2, expires_at: 9 },
-      { type: 'class_changed', account: 16, class: 4 },
+      { type: 'class_changed', account: 16, class: 4, expires_at: null },
       {
         type: 'listed',
         asset: 3,
@@ -102,6 +104,19 @@ describe('chain events', () => {
     const { command, unknown } = translateBlock(strange, new Map())
     expect(unknown.map(({ name }) => name)).toEqual(['BatchSettled', 'Withdrawn'])
     expect(command.events.map(({ type }) => type)).toEqual(['deposit'])
+  })
+
+  it('tell which payments no open withdrawal explains', () => {
+    const paid = (id: string) => ({
+      name: 'Withdrawn',
+      args: { id: withdrawalId(id), account: 16, asset: 0, amount: '7' },
+    })
+    const other = UUID.replace(/^./, (first) => (first === '0' ? '1' : '0'))
+    const both = block(paid(UUID), paid(other))
+    expect(withdrawalsOf(both)).toEqual([UUID, other])
+    expect(strayWithdrawals(both, new Set([UUID]))).toEqual([
+      { name: 'Withdrawn', tx_hash: TX, detail: `id ${other}` },
+    ])
   })
 
   it('tell which rows the translation needs', () => {

@@ -32,6 +32,7 @@ interface Block {
   readonly events: readonly (ModelEvent & { contract: string; log_index: number })[]
 }
 
+/** `<account>/<asset>`, and `total/<asset>` and `supply/<asset>` beside the lanes. */
 type Lanes = ReadonlyMap<string, bigint>
 
 /**
@@ -43,7 +44,6 @@ export class ModelChain {
   readonly #requests = new Map<string, { request: TransactionRequest; state: ManagedTransaction }>()
   readonly #blocks: Block[] = []
   readonly #lanesAt = new Map<string, Lanes>()
-  readonly #supplies = new Map<number, bigint>()
   #lanes = new Map<string, bigint>()
   #head: string = genesisHead(31337, VAULT)
   #finalHash = ''
@@ -132,11 +132,12 @@ export class ModelChain {
     this.#lanes = new Map(this.#lanesAt.get(before) ?? [])
     for (const entry of this.#requests.values()) {
       const { hash } = entry.state
-      if (block.events.some((event) => event.tx_hash === hash && event.name === 'BatchSettled')) {
-        entry.state = { ...entry.state, state: 'broadcast' } as ManagedTransaction
-        const [header] = vault.decodeFunctionData('settle', entry.request.data)
-        this.#head = header.prevHead
-      }
+      const own = block.events.find((event) => event.tx_hash === hash)
+      if (own === undefined) continue
+      entry.state = { ...entry.state, state: 'broadcast' } as ManagedTransaction
+      if (own.name !== 'BatchSettled') continue
+      const [header] = vault.decodeFunctionData('settle', entry.request.data)
+      this.#head = header.prevHead
     }
     await this.#tell('chain.block_retracted.v1', { ...block, timestamp: 1 } as never)
   }
@@ -171,7 +172,8 @@ export class ModelChain {
     }
     if (header.kind === 2n) {
       const asset = Number(header.supplyAsset)
-      this.#supplies.set(asset, (this.#supplies.get(asset) ?? 0n) + header.supplyChange)
+      this.#add('total', asset, header.supplyChange)
+      this.#add('supply', asset, header.supplyChange)
     }
     this.#head = headAfter(header)
     const args = {
@@ -200,6 +202,7 @@ export class ModelChain {
   #withdraw(request: TransactionRequest, hash: string): ModelEvent {
     const [id, account, asset, amount] = vault.decodeFunctionData('withdraw', request.data)
     this.#add(Number(account), Number(asset), -BigInt(amount))
+    this.#add('total', Number(asset), -BigInt(amount))
     const args = { id, account: `${account}`, asset: `${asset}`, amount: `${amount}` }
     return { name: 'Withdrawn', args, tx_hash: hash }
   }
@@ -207,9 +210,10 @@ export class ModelChain {
   #credit({ name, args }: ModelEvent): void {
     if (name !== 'Deposited') return
     this.#add(Number(args['account']), Number(args['asset']), BigInt(args['amount'] ?? 0))
+    this.#add('total', Number(args['asset']), BigInt(args['amount'] ?? 0))
   }
 
-  #add(account: number, asset: number, amount: bigint): void {
+  #add(account: number | 'total' | 'supply', asset: number, amount: bigint): void {
     const after = (this.#lanes.get(`${account}/${asset}`) ?? 0n) + amount
     if (after < 0n) throw new TypeError(`lane ${account}/${asset} below zero`)
     this.#lanes.set(`${account}/${asset}`, after)
@@ -237,12 +241,10 @@ export class ModelChain {
   }
 
   #answer(to: string, data: string, lanes: Lanes): string {
-    if (to !== VAULT) return padded(this.#supplies.get(Number.parseInt(to.slice(-4), 16)) ?? 0n)
+    if (to !== VAULT) return padded(lanes.get(`supply/${Number.parseInt(to.slice(-4), 16)}`) ?? 0n)
     const call = vault.parseTransaction({ data })
     if (call?.name === 'totalOf') {
-      const asset = `/${call.args[0]}`
-      const own = [...lanes].filter(([key]) => key.endsWith(asset))
-      return padded(own.reduce((sum, [, amount]) => sum + amount, 0n))
+      return padded(lanes.get(`total/${call.args[0]}`) ?? 0n)
     }
     const [accounts, assets] = call?.args ?? []
     const amounts = [...accounts].map(

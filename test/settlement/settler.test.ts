@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PaymentsService } from '#payments/service.ts'
+import { withdrawalId } from '#payments/withdrawal.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
 import { newUuid } from '#platform/crypto.ts'
 import { ZERO_HASH } from '#settlement/batch.ts'
@@ -9,7 +10,7 @@ import type { SupplyService } from '#supply/service.ts'
 import { order } from '../support/commands.ts'
 import type { Engine } from '../support/engine.ts'
 import type { ModelChain } from './model-chain.ts'
-import { event, NEVER, startRig, TX, type Rig } from './rig.ts'
+import { event, NEVER, startRig, TX, wallet, type Rig } from './rig.ts'
 
 let rig: Rig
 let engine: Engine
@@ -142,6 +143,21 @@ describe('settlement', () => {
     expect(await batches()).toEqual([])
   })
 
+  it('names the altered lane of an account that never held anything', async () => {
+    const registered = { account: 20, wallet: wallet(20), class: 1, expiresAt: 0 }
+    await chain.mine([event('AccountRegistered', registered)])
+    await chain.finalize()
+    await arrive()
+    chain.alter(20, 1, 5n)
+    chain.alter(1, 0, 3n)
+    const { differences } = await settlement.mirror.reconcile()
+    expect(differences).toEqual([
+      { kind: 'lane', account: 1, asset: 0, ledger: 0n, chain: 3n },
+      { kind: 'lane', account: 20, asset: 1, ledger: 0n, chain: 5n },
+    ])
+    expect((await settlement.service.readState()).status).toBe('halted')
+  })
+
   it('halts when a settled figure was altered in the ledger', async () => {
     await engine.database.query(
       'UPDATE ledger.balance SET settled = settled + 7 WHERE account = 16 AND asset = 0',
@@ -163,6 +179,46 @@ describe('settlement', () => {
     expect(status).toBe('halted')
     expect(reason).toContain(TX)
     expect((await engine.ledger.getBalance(16n, 0)).incoming).toBe(1n)
+  })
+
+  it('halts on a payment that nobody here asked for, and books it all the same', async () => {
+    const paid = { id: withdrawalId(newUuid()), account: 16, asset: 0, amount: 7n }
+    await chain.mine([event('Withdrawn', paid)])
+    await arrive()
+    const { status, reason } = await settlement.service.readState()
+    expect(status).toBe('halted')
+    expect(reason).toContain('unknown Withdrawn')
+    await mineAll()
+    expect((await engine.ledger.getBalance(16n, 0)).posted).toBe(999_999_993n)
+  })
+
+  it('keeps every reason to halt, also those that came while it was halted', async () => {
+    const batch = (head: string) => event('BatchSettled', { sequence: 1, head, journalHash: TX })
+    await chain.mine([batch(TX), batch(ZERO_HASH)])
+    await arrive()
+    const incidents = await engine.database.query(
+      'SELECT kind, reason FROM settlement.incident ORDER BY id',
+    )
+    expect(incidents).toMatchObject([
+      { kind: 'halted', reason: expect.stringContaining(TX) },
+      { kind: 'halted', reason: expect.stringContaining(ZERO_HASH) },
+    ])
+  })
+
+  it('settles two batches that one reorg took back, in their order', async () => {
+    for (const sequence of [1n, 2n]) {
+      await trade()
+      expect((await settlement.service.settle()).sequence).toBe(sequence)
+      await chain.mine()
+      await arrive()
+    }
+    await chain.retract()
+    await chain.retract()
+    await arrive()
+    expect(await batches()).toMatchObject([{ status: 'submitted' }, { status: 'submitted' }])
+    await mineAll()
+    expect(await batches()).toMatchObject([{ status: 'final' }, { status: 'final' }])
+    expect((await settlement.mirror.reconcile()).differences).toEqual([])
   })
 
   it('tells each trade how far its settlement is', async () => {
@@ -252,6 +308,28 @@ describe('a supply change', () => {
     expect((await settlement.service.settle()).sequence).toBe(1n)
     await mineAll()
     expect((await batches())[0]).toMatchObject({ kind: 'trade', status: 'final' })
+  })
+
+  it('makes no room for a mint while a burn may still fail', async () => {
+    await propose(900n)
+    await mineAll()
+    await propose(-500n)
+    await expect(propose(200n)).rejects.toMatchObject({ code: 'supply.ceiling_exceeded' })
+    await propose(100n)
+  })
+
+  it('that a reorg takes back is no longer incoming, and comes again', async () => {
+    await propose(900n)
+    await turn()
+    await chain.mine()
+    await arrive()
+    expect((await engine.ledger.getBalance(16n, 3)).incoming).toBe(900n)
+    await chain.retract()
+    await arrive()
+    expect((await engine.ledger.getBalance(16n, 3)).incoming).toBe(0n)
+    await mineAll()
+    expect((await engine.ledger.getBalance(16n, 3)).posted).toBe(900n)
+    expect((await settlement.mirror.reconcile()).differences).toEqual([])
   })
 })
 

@@ -128,6 +128,13 @@ describe('a stored batch', () => {
     expect(await store.findOpenBatch(open.database)).toBeUndefined()
     await apply({ type: 'batch_retracted', sequence })
     expect(await statusOf(batch)).toBe('submitted')
+    // A block holds it after all: the chain knows better.
+    await inTransaction(open.database, (tx) =>
+      store.setBatchStatus(tx, { ...batch, status: 'submitted' }, 'reverted', { error: 'no gas' }),
+    )
+    await apply({ type: 'batch_mined', sequence, head: batch.head, tx_hash: TX, block: 5 })
+    expect(await statusOf(batch)).toBe('mined')
+    await apply({ type: 'batch_retracted', sequence })
     await finish(batch)
     expect(await store.findBatch(open.database, batch.id)).toMatchObject({
       status: 'final',

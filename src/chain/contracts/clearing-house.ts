@@ -43,11 +43,6 @@ export function encodeWithdraw({ id, account, asset, amount }: WithdrawCall): He
   return encodeCall(CONTRACT, 'withdraw', [id, account, asset, amount])
 }
 
-/** `deposit(asset, amount)` in token units, for wallets. */
-export function encodeDeposit(asset: number, amountUnits: bigint): Hex {
-  return encodeCall(CONTRACT, 'deposit', [asset, amountUnits])
-}
-
 /** Lanes of the pairs (accounts[i], assets[i]); read the answer with `decodeAmounts`. */
 export function encodeBalancesOf(accounts: readonly number[], assets: readonly number[]): Hex {
   assert(accounts.length === assets.length, 'one asset per account')

@@ -78,9 +78,13 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON settlement.del
 CREATE FUNCTION settlement.keep_batch() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-  IF (NEW.id, NEW.sequence, NEW.kind, NEW.first_seq, NEW.last_seq, NEW.header, NEW.prev_head, NEW.head, NEW.records)
+  IF (NEW.id, NEW.sequence, NEW.kind, NEW.first_seq, NEW.last_seq, NEW.header, NEW.prev_head, NEW.head, NEW.records,
+       NEW.journal_hash, NEW.trades, NEW.transfers, NEW.delta_count, NEW.supply_asset, NEW.supply_change,
+       NEW.beneficiary, NEW.supply_request)
      IS DISTINCT FROM
-     (OLD.id, OLD.sequence, OLD.kind, OLD.first_seq, OLD.last_seq, OLD.header, OLD.prev_head, OLD.head, OLD.records) THEN
+     (OLD.id, OLD.sequence, OLD.kind, OLD.first_seq, OLD.last_seq, OLD.header, OLD.prev_head, OLD.head, OLD.records,
+       OLD.journal_hash, OLD.trades, OLD.transfers, OLD.delta_count, OLD.supply_asset, OLD.supply_change,
+       OLD.beneficiary, OLD.supply_request) THEN
     RAISE EXCEPTION 'batch % cannot be rewritten', OLD.id USING ERRCODE = 'MA001';
   END IF;
   RETURN NEW;
@@ -103,7 +107,7 @@ BEGIN
       UPDATE settlement.batch
       SET status = 'mined', tx_hash = coalesce(effect ->> 'tx_hash', tx_hash),
           block_number = (effect ->> 'block')::bigint, updated_at = clock_timestamp()
-      WHERE sequence = (effect ->> 'sequence')::bigint AND status IN ('netted', 'submitted');
+      WHERE head = effect ->> 'head' AND status IN ('netted', 'submitted', 'reverted');
     ELSIF effect_type = 'batch_retracted' THEN
       UPDATE settlement.batch
       SET status = 'submitted', block_number = NULL, gas_used = NULL, updated_at = clock_timestamp()

@@ -14,6 +14,8 @@ export interface LoopOptions {
 
 const MAX_BACKOFF_MS = 5000
 const SICK_AFTER_FAILURES = 3
+/** One turn that failed after so long is as telling as several quick ones. */
+const SICK_AFTER_MS = 10_000
 
 /** Runs turns one after another, never two at once. */
 export class Loop implements Service {
@@ -21,6 +23,7 @@ export class Loop implements Service {
   readonly #options: LoopOptions
   readonly #abort = new AbortController()
   #failures = 0
+  #failedAfterMs = 0
   #lastFailure = ''
   #woken = false
   #rest = new AbortController()
@@ -50,7 +53,8 @@ export class Loop implements Service {
   }
 
   health(): Health {
-    if (this.#failures < SICK_AFTER_FAILURES) return { ok: true }
+    const isSlow = this.#failedAfterMs >= SICK_AFTER_MS
+    if (this.#failures < SICK_AFTER_FAILURES && !isSlow) return { ok: true }
     return { ok: false, detail: `failed ${this.#failures} times: ${this.#lastFailure}` }
   }
 
@@ -58,10 +62,13 @@ export class Loop implements Service {
     const { signal } = this.#abort
     while (!signal.aborted) {
       this.#woken = false
+      const begunMs = performance.now()
       try {
         await this.#options.run(signal)
         this.#failures = 0
+        this.#failedAfterMs = 0
       } catch (error) {
+        this.#failedAfterMs = performance.now() - begunMs
         if (!signal.aborted) this.#failed(error)
       }
       await this.#restBetween()

@@ -21,10 +21,6 @@ export class Book {
     return this.#sides[side]
   }
 
-  best(side: Side): Order | undefined {
-    return this.#sides[side][0]
-  }
-
   insert(order: Order): void {
     const orders = this.#sides[order.side]
     orders.splice(placeOf(orders, order), 0, order)

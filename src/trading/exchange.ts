@@ -25,6 +25,7 @@ import {
   type Order,
   type OrderStatus,
   type Reason,
+  type Side,
 } from './order.ts'
 import { OrderDesk } from './order-desk.ts'
 import { executeMatch } from './execution.ts'
@@ -114,8 +115,9 @@ export class Exchange implements Reducer {
     if (market === undefined) return refuse('trading.market_not_found', command.market)
     const refusal = this.#eligibility(books, market, command)
     if (refusal !== undefined) return refusal
-    const limitTicks = this.#limitOf(market, command)
-    if (limitTicks === undefined) return this.#rejectWithoutLiquidity(books, command)
+    const standing = new Standing(books, this.#opposite(market, command.side))
+    const limitTicks = limitOf(market, command, standing)
+    if (limitTicks === undefined) return this.#rejectWithoutLiquidity(books, command, standing)
     const lots = BigInt(command.quantity)
     if (!isInRange(market, limitTicks, lots))
       return refuse('trading.notional_out_of_range', `${limitTicks} ticks × ${lots} lots`)
@@ -124,10 +126,10 @@ export class Exchange implements Reducer {
     const needed = holdOf(market, order)
     if (books.available(userAccount(order.account), asset) < needed)
       return refuse('ledger.insufficient_funds', `needs ${needed} atoms of asset ${asset}`)
-    const opposite = this.desk.book(market.symbol).side(order.side === 'buy' ? 'sell' : 'buy')
-    const plan = planMatches(opposite, order)
+    const plan = planMatches(standing, order)
     if (!this.#fits(books, market, order, plan))
       return refuse('trading.balance_out_of_range', 'a balance would leave the range of an int64')
+    this.#closeExpired(books, standing)
     books.placeHold(order.id, userAccount(order.account), asset, needed, 'order')
     return { ok: true, value: this.#execute(books, { market, order, plan }) }
   }
@@ -146,14 +148,16 @@ export class Exchange implements Reducer {
     return undefined
   }
 
-  /** The worst price in ticks; undefined for a market order without an opposite side. */
-  #limitOf(market: Market, command: PlaceOrder): bigint | undefined {
-    if (command.order_type === 'limit') return BigInt(command.price ?? 0)
-    const best = this.desk.book(market.symbol).best(command.side === 'buy' ? 'sell' : 'buy')
-    return best === undefined ? undefined : collarTicks(market, command.side, best.limitTicks)
+  #opposite(market: Market, side: Side): readonly Order[] {
+    return this.desk.book(market.symbol).side(side === 'buy' ? 'sell' : 'buy')
   }
 
-  #rejectWithoutLiquidity(books: Books, command: PlaceOrder): Outcome {
+  #closeExpired(books: Books, { expired }: Standing): void {
+    for (const order of expired) this.#close(books, order, 'cancelled', 'registration_expired')
+  }
+
+  #rejectWithoutLiquidity(books: Books, command: PlaceOrder, standing: Standing): Outcome {
+    this.#closeExpired(books, standing)
     const order: Order = {
       ...newOrder(books, command, 0n),
       status: 'rejected',
@@ -225,6 +229,33 @@ export class Exchange implements Reducer {
     books.emit(orderEvent('trading.order_closed.v1', closed))
     return closed
   }
+}
+
+/** Orders in the order in which they are met, without those whose account may trade no more. */
+class Standing implements Iterable<Order> {
+  /** Those that were passed over. */
+  readonly expired = new Set<Order>()
+  readonly #books: Books
+  readonly #orders: readonly Order[]
+
+  constructor(books: Books, orders: readonly Order[]) {
+    this.#books = books
+    this.#orders = orders
+  }
+
+  *[Symbol.iterator](): Iterator<Order> {
+    for (const order of this.#orders) {
+      if (isRegistered(this.#books.findAccount(order.account), this.#books.at)) yield order
+      else this.expired.add(order)
+    }
+  }
+}
+
+/** The worst price in ticks; undefined for a market order without an opposite side. */
+function limitOf(market: Market, command: PlaceOrder, standing: Standing): bigint | undefined {
+  if (command.order_type === 'limit') return BigInt(command.price ?? 0)
+  const [best] = standing
+  return best === undefined ? undefined : collarTicks(market, command.side, best.limitTicks)
 }
 
 function newOrder(books: Books, command: PlaceOrder, limitTicks: bigint): Order {

@@ -22,7 +22,7 @@ export interface Incoming {
  * Whom an incoming order meets, in price-time order, at the makers' prices; one match per maker.
  * Pure: the plan is carried out elsewhere.
  */
-export function planMatches(opposite: readonly Order[], incoming: Incoming): MatchPlan {
+export function planMatches(opposite: Iterable<Order>, incoming: Incoming): MatchPlan {
   const matches: Match[] = []
   let left = incoming.lots
   for (const maker of opposite) {

@@ -7,7 +7,12 @@ export type TimeInForce = 'gtc' | 'ioc'
 export type OrderStatus =
   'open' | 'partially_filled' | 'filled' | 'cancelled' | 'rejected' | 'expired'
 export type Reason =
-  'immediate_or_cancel' | 'self_trade' | 'no_liquidity' | 'requested' | 'class_not_allowed'
+  | 'immediate_or_cancel'
+  | 'self_trade'
+  | 'no_liquidity'
+  | 'requested'
+  | 'class_not_allowed'
+  | 'registration_expired'
 export type Liquidity = 'maker' | 'taker'
 
 export interface Order {

@@ -84,7 +84,14 @@ export const orderReply = z.strictObject({
   average_price: decimalString.nullable(),
   status: z.enum(['open', 'partially_filled', 'filled', 'cancelled', 'rejected', 'expired']),
   reason: z
-    .enum(['immediate_or_cancel', 'self_trade', 'no_liquidity', 'requested', 'class_not_allowed'])
+    .enum([
+      'immediate_or_cancel',
+      'self_trade',
+      'no_liquidity',
+      'requested',
+      'class_not_allowed',
+      'registration_expired',
+    ])
     .optional(),
   sequence: integerString,
   fills: z.array(fill),

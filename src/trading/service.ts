@@ -5,8 +5,13 @@ import type { LedgerService } from '#ledger/service.ts'
 import type { CommandResult, CommandSink, IdempotencyEntry } from '#ledger/submission.ts'
 import type { Transfer } from '#ledger/transfer.ts'
 import { newUuid } from '#platform/crypto.ts'
-import { findIdempotency, hashInput, requireSameInput } from '#platform/db/idempotency.ts'
-import { inSnapshot } from '#platform/db/transaction.ts'
+import {
+  findIdempotency,
+  hashInput,
+  insertIdempotency,
+  requireSameInput,
+} from '#platform/db/idempotency.ts'
+import { inSnapshot, inTransaction } from '#platform/db/transaction.ts'
 import type { Database } from '#platform/db/pool.ts'
 import { platformErrors } from '#platform/errors.ts'
 import type { DepthRow } from './book.ts'
@@ -244,6 +249,10 @@ export class TradingService {
     )
     if (order !== undefined && order.requestHash !== inputHash.toString('hex'))
       throw platformErrors.idempotency_mismatch('the client order id was used with another body')
+    if (order !== undefined && key !== undefined) {
+      const entry = { ...keyOf(trader, key), inputHash, resource: order.id }
+      await inTransaction(this.#database, (tx) => insertIdempotency(tx, entry))
+    }
     return order
   }
 
@@ -269,9 +278,7 @@ export class TradingService {
       request_hash: inputHash.toString('hex'),
     }
     const idempotency: IdempotencyEntry | undefined =
-      key === undefined
-        ? undefined
-        : { scope: trader.accountId, operation: PLACE_ORDER, key, inputHash, resource: id }
+      key === undefined ? undefined : { ...keyOf(trader, key), inputHash, resource: id }
     const result = await this.#sink.submit(command, idempotency && { idempotency })
     const { order, trades } = placedOf(requireAccepted(result))
     return { order, market, fills: trades }
@@ -313,6 +320,10 @@ function claimsOf(
       ? []
       : [`client ${accountId} ${request.client_order_id}`]),
   ]
+}
+
+function keyOf({ accountId }: Trader, key: string) {
+  return { scope: accountId, operation: PLACE_ORDER, key }
 }
 
 function priceOf(market: Market, request: OrderRequest): { readonly price?: string } {

@@ -6,6 +6,7 @@ import type { Command, Outcome } from '#ledger/command.ts'
 import { LedgerCore } from '#ledger/core.ts'
 import { Exchange, type Placed } from '#trading/exchange.ts'
 import { holdOf, isOpen } from '#trading/order.ts'
+import { OrderDesk } from '#trading/order-desk.ts'
 import { BASE, MARKET, QUOTE, funded, order } from '../support/commands.ts'
 import { NaiveExchange } from './naive-exchange.ts'
 
@@ -91,8 +92,8 @@ function requireInvariants(rig: Rig): void {
     new Map(open.map((each) => [each.id, holdOf(market, each)])),
   )
   const book = rig.exchange.desk.book(MARKET)
-  const bid = book.best('buy')
-  const ask = book.best('sell')
+  const [bid] = book.side('buy')
+  const [ask] = book.side('sell')
   if (bid !== undefined && ask !== undefined) expect(bid.limitTicks < ask.limitTicks).toBe(true)
 }
 
@@ -256,13 +257,23 @@ describe('order rules', () => {
     expect(rig.core.stateText()).toBe(before)
   })
 
+  it('refuses an order while the market is closed', () => {
+    const rig = new Rig()
+    const open = rig.exchange.desk.market(MARKET)
+    const closed = new Exchange(new OrderDesk([{ ...open, status: 'closed' }]))
+    const core = new LedgerCore([closed], rig.core.books.state())
+    const command = order({ account: 16, side: 'buy', price: 100, quantity: 1 })
+    const outcome = core.apply(rig.sequence + 1n, instant(1_800_000_000_000), command)
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'trading.market_closed' } })
+  })
+
   it('takes orders of an account whose class the asset no longer allows out of the book', () => {
     const rig = new Rig()
     const listed = { type: 'listed', asset: BASE, token: '0x1', decimals: 4, allowed_classes: [1] }
     final(rig, 2, [listed])
     const bid = order({ account: 16, side: 'buy', price: 10, quantity: 1 })
     rig.apply(bid)
-    final(rig, 3, [{ type: 'class_changed', account: 16, class: 2 }])
+    final(rig, 3, [{ type: 'class_changed', account: 16, class: 2, expires_at: null }])
     expect(rig.exchange.desk.findOrder(bid.id)).toBeUndefined()
     expect(rig.balance(16, QUOTE).held).toBe(0n)
     expect(rig.code(Object.assign({}, bid, { id: newId() }))).toBe(
@@ -276,6 +287,34 @@ describe('order rules', () => {
     expect(rig.code(order({ account: 20, side: 'buy', price: 10, quantity: 1 }))).toBe(
       'trading.account_not_registered',
     )
+  })
+
+  it('passes over resting orders of an expired registration and closes them', () => {
+    const rig = new Rig()
+    const asks = [100, 101].map((price, place) =>
+      order({ account: 16 + place, side: 'sell', price, quantity: 1 }),
+    )
+    for (const ask of asks) rig.apply(ask)
+    final(rig, 2, [{ type: 'class_changed', account: 16, class: 1, expires_at: 1000 }])
+    const { order: taker, trades } = rig.placed(order({ account: 18, side: 'buy', quantity: 1 }))
+    expect(trades.map(({ makerOrder }) => makerOrder)).toEqual([asks[1]?.id])
+    expect(taker.status).toBe('filled')
+    expect(rig.exchange.desk.openOrders()).toEqual([])
+    expect(rig.balance(16, BASE).held).toBe(0n)
+  })
+
+  it('leaves them where they are when the incoming order is refused', () => {
+    const rig = new Rig()
+    rig.apply(order({ account: 16, side: 'sell', price: 100, quantity: 1 }))
+    final(rig, 2, [{ type: 'class_changed', account: 16, class: 1, expires_at: 1000 }])
+    const before = rig.core.stateText()
+    const dear = order({ account: 18, side: 'buy', price: 110, quantity: 1_000_000 })
+    expect(rig.code(dear)).toBe('ledger.insufficient_funds')
+    expect(rig.core.stateText()).toBe(before)
+    expect(rig.placed(order({ account: 18, side: 'buy', quantity: 1 })).order.reason).toBe(
+      'no_liquidity',
+    )
+    expect(rig.exchange.desk.openOrders()).toEqual([])
   })
 
   it('cancels all orders of an account and nobody else', () => {

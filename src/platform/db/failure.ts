@@ -30,6 +30,9 @@ const AWAY_CODES = new Set([
 const AWAY_MESSAGES =
   /connection terminated|timeout exceeded when trying to connect|not queryable|client was closed|query read timeout|after calling end on the pool/i
 
+/** A database closed for maintenance; its SQLSTATE 55000 has other meanings too. */
+const CLOSED_MESSAGE = /not currently accepting connections/i
+
 /** SQLSTATE or errno of a failure of the driver. */
 export function failureCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
@@ -44,6 +47,7 @@ export function isRetryable(error: unknown): boolean {
 /** Whether the database, rather than the statement, failed; what was running may have committed. */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof AppError) return false
+  if (CLOSED_MESSAGE.test(error.message)) return true
   const code = failureCode(error)
   if (code !== undefined) return AWAY_CODES.has(code) || code.startsWith('08')
   return AWAY_MESSAGES.test(error.message)

@@ -4,20 +4,24 @@ import { platformErrors } from '../errors.ts'
 
 type Part = 'query' | 'body'
 
-/** Checks each part against its schema; throws `platform.invalid_request` with every fault found. */
+/** A reply with every fault of a long request would be many times as long. */
+const MAX_FAULTS = 100
+
+/**
+ * Checks each part against its schema; throws `platform.invalid_request` with the faults found, at
+ * most a hundred of them.
+ */
 export function parseInput(
   schemas: Readonly<Record<Part, z.ZodType>>,
   raw: Readonly<Record<Part, unknown>>,
 ): Record<Part, unknown> {
-  const errors: FieldError[] = []
-  const parse = (part: Part): unknown => {
-    const result = schemas[part].safeParse(raw[part])
-    errors.push(...(result.success ? textFaults(result.data) : faultsOf(result.error)))
-    return result.data
-  }
-  const input = { query: parse('query'), body: parse('body') }
-  if (errors.length === 0) return input
-  throw platformErrors.invalid_request(describe(errors), { errors })
+  const query = schemas.query.safeParse(raw.query)
+  const body = schemas.body.safeParse(raw.body)
+  const faults = [query, body].flatMap((result) =>
+    result.success ? textFaults(result.data) : faultsOf(result.error),
+  )
+  if (faults.length === 0) return { query: query.data, body: body.data }
+  throw platformErrors.invalid_request(describe(faults), { errors: faults.slice(0, MAX_FAULTS) })
 }
 
 /** Postgres stores neither NUL nor half a surrogate pair. */

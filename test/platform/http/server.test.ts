@@ -164,6 +164,13 @@ describe('a request', () => {
     expect(refusal).toBe('422 platform.invalid_request /title /pages /a~1b')
   })
 
+  it('names a hundred faults at most', async () => {
+    const unknown = Array.from({ length: 100_000 }, (_, place) => `"${place.toString(36)}":0`)
+    const call = { bearer: 'writer', key: 'k', body: `{${unknown.join(',')}}` }
+    const { status, body } = await api.call('POST', '/v1/books', call)
+    expect([status, body['errors']]).toEqual([422, expect.objectContaining({ length: 100 })])
+  })
+
   it.each([
     ['half a text', '{"title":'],
     ['nothing but text', 'title'],

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** What needs neither a database nor a chain: quick enough for every commit. */
 const UNIT = ['test/kernel/**/*.test.ts', 'test/house/{architecture,tidy,readme,routes}.test.ts']
 
-/** Journeys, crashes and the runtime spawn whole nodes: one at a time, so that they have the machine. */
+/** Journeys, crashes and the runtime spawn whole nodes, so they take their time. */
 const HEAVY = ['test/journeys/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/scripts/**/*.test.ts']
 
 const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
@@ -29,7 +29,6 @@ export default defineConfig({
           include: HEAVY,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
     ],

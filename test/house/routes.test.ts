@@ -22,8 +22,7 @@ const CONTRACTS = [
 ]
 
 /** The whole node, put together and never started. */
-const node = composeNode({
-  config: loadConfig({}),
+const settings = {
   log: silentLog,
   databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
   rpcUrls: ['http://127.0.0.1:1'],
@@ -35,7 +34,8 @@ const node = composeNode({
   finality: { rule: { depth: 2 } },
   keys: { settler: key('1'), registrar: key('2'), jwt: JWT_KEY },
   version: '0.0.0',
-})
+}
+const node = composeNode({ ...settings, config: loadConfig({}) })
 
 /** Section 8: exactly these answer without a principal. */
 const PUBLIC = [
@@ -92,6 +92,16 @@ describe('routes', () => {
       .filter(({ id }) => moving.includes(id))
       .map(({ idempotent }) => idempotent)
     expect(new Set(rules)).toEqual(new Set(['key_or_client_order_id', 'required']))
+  })
+})
+
+describe('the event log', () => {
+  it('is Postgres without brokers, and only Kafka with them', () => {
+    const config = loadConfig({ KAFKA_BROKERS: '127.0.0.1:1' })
+    const names = Object.keys(composeNode({ ...settings, config }).registry.health())
+    expect(node.events.driver).toBe('pglog')
+    expect(composeNode({ ...settings, config }).events.driver).toBe('kafka')
+    expect(names).toContain('relay')
   })
 })
 

@@ -27,7 +27,11 @@ const REFUSED_ORDERS: readonly (readonly [string, object, string])[] = [
   ['no price of a limit order', { ...ORDER, price: undefined }, '422 trading.price_required'],
   ['a price of a market order', { ...ORDER, type: 'market' }, '422 trading.price_not_allowed'],
   ['a wrong tick', { ...ORDER, price: '99.005' }, '422 trading.tick_size'],
-  ['a wrong lot', { ...ORDER, quantity: '1.005' }, '422 trading.lot_size'],
+  [
+    'a quantity of too many decimals',
+    { ...ORDER, quantity: '1.005' },
+    '422 trading.too_many_decimals',
+  ],
   ['an unknown market', { ...ORDER, market: 'NOWHERE-USD' }, '404 trading.market_not_found'],
   ['more than there is', { ...ORDER, quantity: '10000000.00' }, '422 ledger.insufficient_funds'],
 ]

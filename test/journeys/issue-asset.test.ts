@@ -55,7 +55,7 @@ describe('issuing an asset', () => {
     })
     expect(begun.status).toBe(202)
     const operation = begun.headers.get('location') ?? ''
-    expect(operation).toMatch(/^\/v1\/operations\/op_/)
+    expect(operation).toMatch(/^\/v1\/operations\/opn_/)
     await until(
       'the operation',
       async () => (await issuer.get(operation))['status'] === 'succeeded',
@@ -83,7 +83,8 @@ describe('issuing an asset', () => {
       (row) => row['symbol'] === 'QUAY7',
     )
     const chainAsset = at(asset, 'chain_asset')
-    expect(await wallet.read('AssetRegistry', 'tokenOf', chainAsset)).toBe(at(asset, 'token'))
+    const token = String(await wallet.read('AssetRegistry', 'tokenOf', chainAsset))
+    expect(token.toLowerCase()).toBe(text(asset, 'token').toLowerCase())
     const lane = await wallet.read('ClearingHouse', 'balanceOf', holder.chainAccount, chainAsset)
     expect(lane).toBe(2_500_000_125n)
     wallet.close()
@@ -96,7 +97,7 @@ describe('issuing an asset', () => {
       base: 'QUAY7',
       quote: 'USD',
       tick_size: '0.001',
-      lot_size: '0.001',
+      lot_size: '0.010',
       maker_fee_bps: 0,
       taker_fee_bps: 25,
     }
@@ -111,9 +112,15 @@ describe('issuing an asset', () => {
       side: 'sell',
       type: 'limit',
       price: '3.333',
-      quantity: '1.001',
+      quantity: '1.010',
     }
     await sandbox.client('issuer').post('/v1/orders', sale, 'quay-sale')
+    const askedFor = { ...sale, side: 'buy', quantity: '1.005' }
+    expect(
+      await sandbox
+        .client('investor')
+        .refusal('POST', '/v1/orders', { body: askedFor, key: 'lot' }),
+    ).toBe('422 trading.lot_size')
     const bought = await sandbox
       .client('investor')
       .post(
@@ -121,11 +128,11 @@ describe('issuing an asset', () => {
         { ...sale, side: 'buy', price: '4.000', time_in_force: 'ioc' },
         'quay-buy',
       )
-    // 1.001 × 3.333 = 3.336333; 25 bps of it, rounded up to the atom, is 0.008341.
+    // 1.010 × 3.333 = 3.36633; 25 bps of it, rounded up to the atom, is 0.008416.
     expect(bought).toMatchObject({ status: 'filled', average_price: '3.3330000' })
     expect(rows(bought, 'fills')[0]).toMatchObject({
       price: '3.333',
-      fee: '0.008341',
+      fee: '0.008416',
       liquidity: 'taker',
     })
   })

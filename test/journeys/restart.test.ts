@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, text, type Body } from '../../scripts/body.ts'
+import { until } from '../support/client.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
 import { deal, newestTrade, orderKey, reconciled } from './market-story.ts'
 
@@ -18,6 +19,10 @@ describe('stopping and starting', () => {
     sandbox = await Sandbox.start()
     await deal(sandbox, { quantity: '4.00', price: '100.00' })
     await settleAll(sandbox)
+    await until('the gas of the settlement', async () => {
+      const [latest] = await sandbox.client('operator').all('/v1/settlements')
+      return typeof latest?.['gas_used'] === 'string'
+    })
     const order = await sandbox.client('investor', 0).post('/v1/orders', {
       market: sandbox.market,
       side: 'buy',

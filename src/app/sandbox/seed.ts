@@ -106,16 +106,15 @@ export class Seed {
     const sale = { ...order, side: 'sell', client_order_id: 'seed-allot-sell' }
     const purchase = { ...order, side: 'buy', client_order_id: 'seed-allot-buy' }
     await this.#as('issuer').post('/v1/orders', sale)
-    await this.#as('investor', 1).post('/v1/orders', purchase)
-    await this.#settle()
+    const bought = await this.#as('investor', 1).post('/v1/orders', purchase)
+    for (const fill of rowsIn(bought['fills'])) await this.#settle(String(fill['trade_id']))
   }
 
-  async #settle(): Promise<void> {
+  async #settle(tradeId: string): Promise<void> {
     const operator = this.#as('operator')
     const investor = this.#as('investor', 1)
     await until('the first settlement', async () => {
-      const trade = rowsOf(await investor.get('/v1/trades')).at(-1)
-      const settlement = trade?.['settlement']
+      const { settlement } = await investor.get(`/v1/trades/${tradeId}`)
       const status = isJsonObject(settlement) ? settlement['status'] : undefined
       if (status === 'unsettled') await operator.post('/v1/settlements', {}).catch(waitForTurn)
       return status === 'final'
@@ -149,7 +148,10 @@ function statusOf(registration: unknown): unknown {
 }
 
 function rowsOf(page: ApiBody): readonly ApiBody[] {
-  const rows = page['data']
+  return rowsIn(page['data'])
+}
+
+function rowsIn(rows: unknown): readonly ApiBody[] {
   return Array.isArray(rows) ? rows.filter(isJsonObject) : []
 }
 

@@ -15,11 +15,12 @@ export interface Deployment {
   readonly contracts: Addresses
 }
 
-function parseContracts(value: unknown): Addresses {
+function parseContracts(path: string, value: unknown): Addresses {
   const contracts: Partial<Record<ContractName, string>> = {}
   for (const name of contractNames()) {
     const address: unknown = isJsonObject(value) ? value[name] : undefined
-    if (typeof address !== 'string') throw deployErrors.address_file_malformed(`no ${name}`)
+    if (typeof address !== 'string')
+      throw deployErrors.address_file_malformed(`${path} has no address of ${name}`)
     contracts[name] = address
   }
   return contracts as Addresses
@@ -29,12 +30,13 @@ function parseContracts(value: unknown): Addresses {
 export function readDeployment(path: string): Deployment | undefined {
   if (!existsSync(path)) return undefined
   const json = parseJson(readFileSync(path, 'utf8'))
-  if (!isJsonObject(json)) throw deployErrors.address_file_malformed(path)
+  if (!isJsonObject(json)) throw deployErrors.address_file_malformed(`${path} holds no object`)
   const { chain_id: chainId, deployed_at: deployedAt, fingerprint } = json
   if (typeof chainId !== 'number' || typeof deployedAt !== 'number')
-    throw deployErrors.address_file_malformed(path)
-  if (typeof fingerprint !== 'string') throw deployErrors.address_file_malformed(path)
-  return { chainId, deployedAt, fingerprint, contracts: parseContracts(json['contracts']) }
+    throw deployErrors.address_file_malformed(`${path} lacks chain_id or deployed_at`)
+  if (typeof fingerprint !== 'string')
+    throw deployErrors.address_file_malformed(`${path} lacks fingerprint`)
+  return { chainId, deployedAt, fingerprint, contracts: parseContracts(path, json['contracts']) }
 }
 
 /** Writes the file in one step, so that a reader never sees half of it. */

@@ -1,12 +1,14 @@
 import { parseArgs } from 'node:util'
 import { isRole, ROLES, type Role } from '#accounts/rbac.ts'
+import { accountsModule } from '#accounts/module.ts'
 import type { AccountsService } from '#accounts/service.ts'
+import { SystemClock } from '#platform/clock.ts'
 import type { Config } from '#platform/config.ts'
 import { createLog } from '#platform/log.ts'
 import type { Command } from './command.ts'
-import { composeNode } from './compose.ts'
 import { appErrors } from './errors.ts'
-import { productionSettings } from './production.ts'
+import { withDatabase } from './production.ts'
+import { newSessionKey } from './session-key.ts'
 
 const OPTIONS = {
   email: { type: 'string' },
@@ -33,18 +35,21 @@ function readFlags(argv: readonly string[]): Given {
   return { email, role, name, scopes: scopes?.split(',') }
 }
 
+/** Works on the database alone: no chain, no engine. The node opens ledger accounts when it runs. */
 async function withAccounts<T>(
   config: Config,
   work: (accounts: AccountsService) => Promise<T>,
 ): Promise<T> {
-  const log = createLog({ level: 'silent' })
-  const node = composeNode(await productionSettings(config, log))
-  await node.database.start(new AbortController().signal)
-  try {
-    return await work(node.accounts)
-  } finally {
-    await node.database.stop()
-  }
+  return await withDatabase(config, async (database) => {
+    const { service } = accountsModule({
+      database,
+      clock: new SystemClock(),
+      log: createLog({ level: 'silent' }),
+      jwtPrivateKey: newSessionKey(),
+      site: () => ({ domain: 'localhost', uri: 'http://localhost', chainId: 0 }),
+    })
+    return await work(service)
+  })
 }
 
 async function readPassword(): Promise<string> {

@@ -3,7 +3,7 @@ import { assetsModule, type AssetsModule } from '#assets/module.ts'
 import { chainModule, type ChainModule } from '#chain/module.ts'
 import type { Deployment } from '#chain/deployment.ts'
 import type { Finality } from '#chain/finality.ts'
-import { complianceModule } from '#compliance/module.ts'
+import { complianceModule, type ComplianceModule } from '#compliance/module.ts'
 import { issuanceModule } from '#issuance/module.ts'
 import { ledgerModule, type LedgerModule } from '#ledger/module.ts'
 import { paymentsModule } from '#payments/module.ts'
@@ -29,6 +29,7 @@ import { supplyModule } from '#supply/module.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
 import { tradingModule } from '#trading/module.ts'
 import { AccountOpener } from './account-opener.ts'
+import { RpcConnections } from './rpc-connections.ts'
 
 export interface NodeSettings {
   readonly config: Config
@@ -118,7 +119,7 @@ class Composition {
       assets: assets.service,
       supply: supply.service,
     })
-    this.#addWorkers({ ledger, accounts, payments, settlement, issuance })
+    this.#addWorkers({ ledger, accounts, compliance, payments, settlement, issuance })
     const modules = [
       accounts,
       compliance,
@@ -151,17 +152,19 @@ class Composition {
   #addWorkers(contexts: {
     readonly ledger: LedgerModule
     readonly accounts: AccountsModule
+    readonly compliance: ComplianceModule
     readonly payments: ReturnType<typeof paymentsModule>
     readonly settlement: SettlementModule
     readonly issuance: ReturnType<typeof issuanceModule>
   }): void {
-    const { ledger, accounts, payments, settlement, issuance } = contexts
+    const { ledger, accounts, compliance, payments, settlement, issuance } = contexts
     const { log } = this.#settings
     this.#addFor('engine', ledger.workers)
     this.#addFor('engine', [
       settlement.makeConsumer({ events: this.#events, engine: ledger.sequencer }),
       new AccountOpener({ accounts: accounts.service, log }),
     ])
+    this.#addFor('txm', compliance.workers)
     this.#addFor('settler', [
       settlement.makeSettler({
         leadership: this.#leadership('settler'),
@@ -218,6 +221,7 @@ class Composition {
       pollIntervalMs: deployment.chainId === 31_337 ? 50 : 1000,
       leaderships: { watcher: this.#leadership('watcher'), txm: this.#leadership('txm') },
     })
+    this.#registry.add(new RpcConnections(chain.rpc))
     this.#addFor('watcher', [chain.watcher])
     this.#addFor('txm', [chain.txManager])
     return chain

@@ -1,17 +1,20 @@
-import { parseArgs } from 'node:util'
 import { describeVariables, maskedConfig } from '#platform/config.ts'
 import { migrate } from '#platform/db/migrate.ts'
 import { stringifyJson } from '#kernel/json.ts'
+import { verifyJournal } from '#ledger/recovery-store.ts'
 import { createLog } from '#platform/log.ts'
+import { exchangeSource } from '#trading/exchange-source.ts'
 import type { Command } from './command.ts'
 import { composeNode } from './compose.ts'
 import { appErrors } from './errors.ts'
-import { bootNode, productionSettings, requireDatabase } from './production.ts'
+import { bootNode, productionSettings, requireDatabase, withDatabase } from './production.ts'
 import { untilSignal } from './until-signal.ts'
 
 const serve: Command['run'] = async ({ config, terminal }) => {
   const log = createLog({ level: config.logLevel })
-  const node = await bootNode(composeNode(await productionSettings(config, log)))
+  const settings = productionSettings(config, log)
+  const node = composeNode(settings)
+  await bootNode(node, settings)
   terminal.line(`Mooring serves ${node.http.url} as ${config.roles.join(', ')}`)
   log.info({ event: 'node.stopping', signal: await untilSignal() })
   await node.registry.stop()
@@ -42,28 +45,16 @@ const configCommand: Command['run'] = ({ config, terminal }) => {
   return Promise.resolve(0)
 }
 
-const verifyJournal: Command['run'] = async ({ config, terminal }) => {
-  const log = createLog({ level: 'silent' })
-  const node = composeNode(await productionSettings(config, log))
-  await node.database.start(new AbortController().signal)
-  try {
-    const found = await node.ledger.service.verifyJournal()
-    terminal.line(`${found.batches} journal batches, ${found.sequence} commands`)
-    terminal.line(`replayed state ${found.replayedHash}`)
-    terminal.line(`stored state   ${found.storedHash}`)
-    if (!found.equal) throw appErrors.journal_differs()
-    terminal.line('The journal explains the tables.')
-    return 0
-  } finally {
-    await node.database.stop()
-  }
-}
-
-const openapi: Command['run'] = async ({ config, terminal, argv }) => {
-  const { values } = parseArgs({ args: [...argv], options: { pretty: { type: 'boolean' } } })
-  const log = createLog({ level: 'silent' })
-  const node = composeNode(await productionSettings(config, log))
-  terminal.line(JSON.stringify(node.openapi(), null, values.pretty === true ? 2 : 0))
+const verify: Command['run'] = async ({ config, terminal }) => {
+  const found = await withDatabase(
+    config,
+    async (database) => await verifyJournal(database, exchangeSource),
+  )
+  terminal.line(`${found.batches} journal batches, ${found.sequence} commands`)
+  terminal.line(`replayed state ${found.replayedHash}`)
+  terminal.line(`stored state   ${found.storedHash}`)
+  if (!found.equal) throw appErrors.journal_differs()
+  terminal.line('The journal explains the tables.')
   return 0
 }
 
@@ -90,12 +81,6 @@ export const NODE_COMMANDS: readonly Command[] = [
     name: 'journal verify',
     usage: 'journal verify',
     summary: 'replay the journal and compare it with the tables',
-    run: verifyJournal,
-  },
-  {
-    name: 'openapi',
-    usage: 'openapi [--pretty]',
-    summary: 'print the OpenAPI document',
-    run: openapi,
+    run: verify,
   },
 ]

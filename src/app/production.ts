@@ -1,17 +1,21 @@
 import { join } from 'node:path'
 import type { Finality } from '#chain/finality.ts'
+import { present } from '#kernel/assert.ts'
 import type { Config } from '#platform/config.ts'
-import { migrate } from '#platform/db/migrate.ts'
-import type { Log } from '#platform/log.ts'
+import { Database } from '#platform/db/pool.ts'
+import { createLog, type Log } from '#platform/log.ts'
 import { readDeployment, type Deployment } from '../../deploy/contracts/addresses-file.ts'
 import type { Node, NodeSettings } from './compose.ts'
 import { appErrors } from './errors.ts'
+import { listCash } from './genesis.ts'
 import { VERSION } from './version.ts'
 
+const DATABASE_PATIENCE_MS = 10_000
+
 /** The settings of a node from its configuration; throws a clear line for what is missing. */
-export async function productionSettings(config: Config, log: Log): Promise<NodeSettings> {
+export function productionSettings(config: Config, log: Log): NodeSettings {
   const deployment = findDeployment(config)
-  return await Promise.resolve({
+  return {
     config,
     log,
     databaseUrl: requireDatabase(config),
@@ -24,7 +28,7 @@ export async function productionSettings(config: Config, log: Log): Promise<Node
       jwt: requireKey(config.jwtPrivateKey, 'JWT_PRIVATE_KEY'),
     },
     version: VERSION,
-  })
+  }
 }
 
 export function requireDatabase({ databaseUrl }: Config): string {
@@ -55,9 +59,26 @@ function findDeployment(config: Config): Deployment {
   )
 }
 
-/** Migrates where this process may, then starts the node. */
-export async function bootNode(node: Node, migrationUrl?: string): Promise<Node> {
-  if (migrationUrl !== undefined) await migrate({ url: migrationUrl })
+/** Lends the configured database to a command and closes it again. */
+export async function withDatabase<T>(
+  config: Config,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  const url = requireDatabase(config)
+  const database = new Database({ url, log: createLog({ level: 'silent' }) })
+  await database.start(AbortSignal.timeout(DATABASE_PATIENCE_MS))
+  try {
+    return await work(database)
+  } finally {
+    await database.stop()
+  }
+}
+
+/** Starts the node; the process that plays the engine makes cash known first. */
+export async function bootNode(node: Node, { config, deployment }: NodeSettings): Promise<void> {
   await node.registry.start()
-  return node
+  if (!config.roles.includes('engine')) return
+  const { cashSymbol: symbol, cashDecimals: decimals } = config
+  const token = present(deployment.contracts['CashToken'], 'address of CashToken')
+  await listCash(node, { symbol, decimals, token })
 }

@@ -28,6 +28,8 @@ export interface Config {
   readonly chainRpcPort: number
   readonly kafkaBrokers: readonly string[]
   readonly home: string
+  readonly cashSymbol: string
+  readonly cashDecimals: number
   readonly settlementIntervalMs: number
   readonly finalityDepth?: number | undefined
   readonly roles: readonly NodeRole[]
@@ -115,6 +117,16 @@ const SCHEMA = {
     .min(1)
     .default('.mooring')
     .describe('Folder of the sandbox and its files'),
+  CASH_SYMBOL: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9]{1,11}$/, 'must be 2 to 12 capital letters and digits')
+    .default('USD')
+    .describe('Symbol of cash, asset 0'),
+  CASH_DECIMALS: integer(0, 8)
+    .default(6)
+    .describe(
+      'Decimals of cash in the ledger: those of its token, less what the vault scales away',
+    ),
   SETTLEMENT_INTERVAL_MS: integer(0, 86_400_000)
     .default(60_000)
     .describe('Time between settlements; 0 settles on demand only'),
@@ -190,6 +202,8 @@ function toConfig(values: z.infer<typeof environmentSchema>): Config {
     chainRpcPort: values.CHAIN_RPC_PORT,
     kafkaBrokers: values.KAFKA_BROKERS,
     home: values.MOORING_HOME,
+    cashSymbol: values.CASH_SYMBOL,
+    cashDecimals: values.CASH_DECIMALS,
     settlementIntervalMs: values.SETTLEMENT_INTERVAL_MS,
     finalityDepth: values.FINALITY_DEPTH,
     roles: [...new Set(values.ROLES)],

@@ -124,7 +124,8 @@ class Sandbox {
     })
     this.#node = node
     await registry.start()
-    await listCash(node, cashOf(ground))
+    const { cashSymbol: symbol, cashDecimals: decimals } = this.#config
+    await listCash(node, { symbol, decimals, token: cashOf(ground) })
     await waitUntilReady(node)
     return node
   }

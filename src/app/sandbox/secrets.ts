@@ -1,5 +1,5 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { Wallet } from 'ethers'
+import { newSessionKey } from '../session-key.ts'
 import type { SandboxKeys } from './secrets-file.ts'
 
 export function newPrivateKey(): string {
@@ -8,12 +8,11 @@ export function newPrivateKey(): string {
 
 /** Fresh keys of one sandbox; they are worth nothing anywhere else. */
 export function newSandboxKeys(): SandboxKeys {
-  const { privateKey } = generateKeyPairSync('ed25519')
   return {
     deployer: newPrivateKey(),
     settler: newPrivateKey(),
     registrar: newPrivateKey(),
     admin: newPrivateKey(),
-    jwt: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    jwt: newSessionKey(),
   }
 }

@@ -1,0 +1,119 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { JsonRpcProvider, NonceManager, Wallet } from 'ethers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeDeployment } from '../../deploy/contracts/addresses-file.ts'
+import { readArtifact } from '../../deploy/contracts/artifact.ts'
+import { deployMooring } from '../../deploy/contracts/deployment.ts'
+import { newSessionKey } from '#app/session-key.ts'
+import { startAnvil, type TestChain } from '../support/chain.ts'
+import { until } from '../support/client.ts'
+import { freePort } from '../support/ports.ts'
+import { createDatabase } from '../support/postgres.ts'
+
+/** Well-known account 0 of anvil, which has gas coin on a fresh chain. */
+const DEPLOYER = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+const PASSWORD = 'a password of length'
+
+describe('the node on a Postgres and a chain of its own', () => {
+  const home = mkdtempSync(join(tmpdir(), 'mooring-serve-'))
+  const wallets = {
+    admin: Wallet.createRandom(),
+    settler: Wallet.createRandom(),
+    registrar: Wallet.createRandom(),
+  }
+  let anvil: TestChain
+  let database: Awaited<ReturnType<typeof createDatabase>>
+  let env: Record<string, string>
+  let port: number
+
+  beforeAll(async () => {
+    anvil = await startAnvil()
+    database = await createDatabase()
+    port = await freePort()
+    const provider = new JsonRpcProvider(anvil.url, undefined, { cacheTimeout: -1 })
+    const deployment = await deployMooring({
+      signer: new NonceManager(new Wallet(DEPLOYER, provider)),
+      artifacts: readArtifact,
+      settings: {
+        admin: wallets.admin.address,
+        pauser: wallets.admin.address,
+        settler: wallets.settler.address,
+        registrar: wallets.registrar.address,
+        adminDelaySeconds: 0,
+        cash: { scale: 1n },
+        deployCash: true,
+      },
+    })
+    provider.destroy()
+    const addresses = join(home, 'addresses.json')
+    writeDeployment(addresses, deployment)
+    env = {
+      PATH: process.env['PATH'] ?? '',
+      NO_COLOR: '1',
+      MOORING_HOME: home,
+      DATABASE_URL: database.url,
+      RPC_URLS: anvil.url,
+      ADDRESSES_FILE: addresses,
+      FINALITY_DEPTH: '0',
+      HTTP_PORT: String(port),
+      SETTLER_KEY: wallets.settler.privateKey,
+      REGISTRAR_KEY: wallets.registrar.privateKey,
+      JWT_PRIVATE_KEY: newSessionKey(),
+    }
+  }, 60_000)
+
+  afterAll(async () => {
+    await anvil?.stop()
+    await database?.drop()
+    rmSync(home, { recursive: true, force: true })
+  })
+
+  function start(...argv: readonly string[]): ChildProcess {
+    return spawn(process.execPath, ['src/main.ts', ...argv], { env })
+  }
+
+  async function run(argv: readonly string[], input = ''): Promise<{ code: unknown; out: string }> {
+    const child = start(...argv)
+    let out = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk) => (out += String(chunk)))
+    child.stdin?.end(input)
+    const [code] = await once(child, 'close')
+    return { code, out }
+  }
+
+  it('migrates, makes its first administrator, serves, stops cleanly and verifies its journal', async () => {
+    expect(await run(['migrate'])).toMatchObject({ code: 0 })
+    const made = await run(
+      ['user', 'create', '--role', 'admin', '--email', 'admin@example.com'],
+      PASSWORD,
+    )
+    expect(made).toMatchObject({ code: 0 })
+    expect(made.out).toMatch(/^usr_\S+ acc_\S+ investor,admin/)
+
+    const node = start('serve')
+    const api = `http://127.0.0.1:${port}`
+    await until(
+      'a ready node',
+      async () => (await fetch(`${api}/readyz`).catch(() => undefined))?.ok === true,
+      30_000,
+    )
+    const session = await fetch(`${api}/v1/sessions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email: 'admin@example.com', password: PASSWORD }),
+    })
+    expect(session.status).toBe(201)
+    node.kill('SIGTERM')
+    const [code] = await once(node, 'close')
+    expect(code).toBe(0)
+
+    const verified = await run(['journal', 'verify'])
+    expect(verified.out).toContain('explains the tables')
+    expect(verified.code).toBe(0)
+  }, 90_000)
+})

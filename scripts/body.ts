@@ -22,6 +22,14 @@ export function text(value: unknown, ...path: readonly Step[]): string {
   throw new TypeError(`no text at ${path.join('.')} of ${JSON.stringify(value)}`)
 }
 
+/** The integer at a path, given as a number or as digits; throws where there is none. */
+export function integer(value: unknown, ...path: readonly Step[]): bigint {
+  const found = at(value, ...path)
+  if (typeof found === 'number' && Number.isSafeInteger(found)) return BigInt(found)
+  if (typeof found === 'string' && /^\d+$/.test(found)) return BigInt(found)
+  throw new TypeError(`no integer at ${path.join('.')} of ${JSON.stringify(value)}`)
+}
+
 /** The array of objects at a path; throws where there is none. */
 export function rows(value: unknown, ...path: readonly Step[]): readonly Body[] {
   const found = at(value, ...path)

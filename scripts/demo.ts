@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs, styleText } from 'node:util'
-import { at, rows, show, text, type Body } from './body.ts'
+import { at, integer, rows, show, text, type Body } from './body.ts'
 import { Story, type Ending, type ToldTrade } from './demo/story.ts'
 import { Teller } from './demo/teller.ts'
 import { readSandbox, requireReady } from './sandbox-access.ts'
@@ -48,7 +48,7 @@ function detailLines({ trade, buyOrder, sellOrder }: ToldTrade): readonly string
 function legText(leg: Body): string {
   const [debit, credit] = [text(leg, 'debit'), text(leg, 'credit')]
   const amount = `${text(leg, 'amount')} ${text(leg, 'asset')}`
-  const place = `${text(leg, 'sequence')}.${String(at(leg, 'index'))}`
+  const place = `${integer(leg, 'sequence')}.${String(at(leg, 'index'))}`
   return `leg      ${place}  account ${debit} → ${credit}  ${amount}  ${text(leg, 'code')}`
 }
 
@@ -80,8 +80,7 @@ function printReconciliation(teller: Teller, { reconciliation }: Ending): boolea
 }
 
 function blockText(reconciliation: Body): string {
-  const block = reconciliation['block']
-  return String(at(block, 'number') ?? block)
+  return String(reconciliation['block'])
 }
 
 /** Returns the exit code. */

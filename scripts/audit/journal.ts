@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { at, rows, text, type Body } from '../body.ts'
+import { at, integer, rows, text, type Body } from '../body.ts'
 
 /** One internal movement between chain accounts, in atoms. */
 export interface Movement {
@@ -38,7 +38,7 @@ export class JournalReader {
       bare(text(row, 'hash')),
       bare(text(row, 'prev_hash')),
     ]
-    const [first, last] = [BigInt(text(row, 'first_sequence')), BigInt(text(row, 'last_sequence'))]
+    const [first, last] = [integer(row, 'first_sequence'), integer(row, 'last_sequence')]
     const place = `journal batch ${first}–${last}`
     if (this.#previous !== undefined && prev !== this.#previous)
       this.#faults.push(`${place} does not name the hash before it`)
@@ -56,7 +56,7 @@ export class JournalReader {
 
   /** Compares with `GET /v1/journal/head`, read before the pages were. */
   finish(head: Body): Journal {
-    const sequence = BigInt(text(head, 'sequence'))
+    const sequence = integer(head, 'sequence')
     const found = this.#batches.find((batch) => batch.lastSequence === sequence)
     if (found?.hash !== bare(text(head, 'hash')))
       this.#faults.push(`the journal's head ${sequence} is not in the journal`)
@@ -64,7 +64,7 @@ export class JournalReader {
   }
 
   #read(place: string, first: bigint, last: bigint, body: unknown): void {
-    const sequences = rows(body, 'commands').map((command) => BigInt(text(command, 'sequence')))
+    const sequences = rows(body, 'commands').map((command) => integer(command, 'sequence'))
     const expected = last - first + 1n
     const contiguous = sequences.every((sequence, index) => sequence === first + BigInt(index))
     if (BigInt(sequences.length) !== expected || !contiguous)
@@ -72,7 +72,7 @@ export class JournalReader {
     for (const transfer of rows(body, 'transfers')) {
       if (!NETTED_CODES.has(text(transfer, 'code'))) continue
       this.#movements.push({
-        sequence: BigInt(text(transfer, 'sequence')),
+        sequence: integer(transfer, 'sequence'),
         debit: Number(text(transfer, 'debit')),
         credit: Number(text(transfer, 'credit')),
         asset: Number(at(transfer, 'asset')),

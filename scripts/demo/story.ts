@@ -1,4 +1,4 @@
-import { at, rows, text, type Body } from '../body.ts'
+import { at, integer, rows, text, type Body } from '../body.ts'
 import { userOf, type SandboxAccess } from '../sandbox-access.ts'
 import { short } from '../table.ts'
 import { Api, waitFor } from './api.ts'
@@ -318,8 +318,7 @@ export class Story {
     }))
     return (await Promise.all(told)).toSorted(
       (a, b) =>
-        Number(text(a.trade, 'sequence')) - Number(text(b.trade, 'sequence')) ||
-        legOf(a) - legOf(b),
+        Number(integer(a.trade, 'sequence') - integer(b.trade, 'sequence')) || legOf(a) - legOf(b),
     )
   }
 

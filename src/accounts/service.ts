@@ -3,12 +3,14 @@ import { instant, type Clock, type Instant } from '#kernel/time.ts'
 import { hashPassword, newId, randomToken, sha256, verifyPassword } from '#platform/crypto.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
+import { platformErrors } from '#platform/errors.ts'
 import type { Log } from '#platform/log.ts'
 import { formatApiKey, isApiKey } from './api-key.ts'
 import { accountsErrors } from './errors.ts'
 import { SESSION_SECONDS, type SessionTokens } from './jose-adapter.ts'
 import { LoginGuard } from './rate-limiter-adapter.ts'
 import { permissionsOf, type Role } from './rbac.ts'
+import type { Reader } from './reader.ts'
 import { CHALLENGE_LIFE_MS, buildSiweMessage, type Site } from './siwe.ts'
 import { isSignedBy, toChecksumAddress } from './siwe-adapter.ts'
 import * as store from './store.ts'
@@ -104,6 +106,18 @@ export class AccountsService {
   /** Whose account numbers these are; those of the system and unknown ones are left out. */
   async listUsersByChainAccount(chainAccounts: readonly number[]): Promise<readonly User[]> {
     return store.listUsersByChainAccount(this.#options.database, chainAccounts)
+  }
+
+  /**
+   * The number of the account whose records are asked for: the reader's own, or, for who sees all,
+   * any `acc_…`. Throws `platform.forbidden`, `accounts.account_not_found`.
+   */
+  async getAccountToRead(reader: Reader, accountId: string | undefined): Promise<number> {
+    if (accountId === undefined) return reader.chainAccount
+    if (!reader.seesAll) throw platformErrors.forbidden('needs audit:read')
+    const [user] = await this.listUsersByAccount([accountId])
+    if (user === undefined) throw accountsErrors.account_not_found()
+    return user.chainAccount
   }
 
   /** The user gets the role with the next session. Throws `accounts.user_not_found`. */

@@ -85,8 +85,11 @@ class Composition {
 
   node(): Node {
     const base = this.#base()
-    const ledger = ledgerModule({
+    const ledger: LedgerModule = ledgerModule({
       ...base,
+      accounts: {
+        getAccountToRead: async (reader, id) => await accounts.service.getAccountToRead(reader, id),
+      },
       leadership: this.#leadership('engine'),
       reducers: exchangeSource,
     })

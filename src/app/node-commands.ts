@@ -1,6 +1,5 @@
-import { describeVariables, maskedConfig } from '#platform/config.ts'
+import { describeVariables } from '#platform/config.ts'
 import { migrate } from '#platform/db/migrate.ts'
-import { stringifyJson } from '#kernel/json.ts'
 import { verifyJournal } from '#ledger/recovery-store.ts'
 import { createLog } from '#platform/log.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
@@ -35,13 +34,12 @@ function nodeUserOf(url: string | undefined): string | undefined {
 }
 
 const configCommand: Command['run'] = ({ config, terminal }) => {
-  const width = Math.max(...describeVariables().map(({ name }) => name.length))
-  for (const { name, description } of describeVariables()) {
-    terminal.line(`  ${name.padEnd(width)}  ${description}`)
+  const variables = describeVariables(config)
+  const width = Math.max(...variables.map(({ name }) => name.length))
+  for (const { name, value, description } of variables) {
+    terminal.line(`${name.padEnd(width)}  ${value ?? '(unset)'}`)
+    terminal.line(`${' '.repeat(width)}  ${description}`)
   }
-  terminal.line()
-  terminal.title('As this process sees them, secrets masked')
-  terminal.line(stringifyJson(maskedConfig(config)))
   return Promise.resolve(0)
 }
 

@@ -14,6 +14,7 @@ import type { Principal } from '#platform/http/principal.ts'
 import { complianceErrors } from './errors.ts'
 import * as store from './store.ts'
 import {
+  isLost,
   registrationTxKey,
   statusAfter,
   type RegistrationStatus,
@@ -24,7 +25,7 @@ export interface ComplianceOptions {
   readonly database: Database
   readonly clock: Clock
   readonly accounts: AccountsService
-  readonly chain: Pick<ChainService, 'deployment' | 'requestTransaction'>
+  readonly chain: Pick<ChainService, 'deployment' | 'findTransaction' | 'requestTransaction'>
 }
 
 /** A registration with the person who asked for it. */
@@ -38,6 +39,15 @@ export interface DecisionRequest {
   readonly officer: Principal
   readonly idempotencyKey: string | undefined
 }
+
+export interface LostRegistration {
+  /** `acc_…` */
+  readonly accountId: string
+  readonly reason: string
+}
+
+/** Registrations looked at in one read. */
+const PAGE = 50
 
 type Decided = { readonly result: WalletRegistration; readonly replayed: boolean }
 
@@ -103,9 +113,10 @@ export class ComplianceService {
       throw complianceErrors.expiry_past()
     }
     return this.#decide('approve', request, { investorClass, expiresAt }, async (tx, found) => {
-      const txKey = registrationTxKey(found.chainAccount)
+      const attempts = found.attempts + 1
+      const txKey = registrationTxKey(found.chainAccount, attempts)
       await this.#requestRegister(tx, txKey, found, { investorClass, expiresAt })
-      return { investorClass, expiresAt, txKey }
+      return { investorClass, expiresAt, txKey, attempts }
     })
   }
 
@@ -113,6 +124,41 @@ export class ComplianceService {
   async refuse(request: DecisionRequest & { readonly reason: string }): Promise<Decided> {
     const { reason } = request
     return this.#decide('refuse', request, { reason }, async () => ({ reason }))
+  }
+
+  /**
+   * Puts registrations whose transaction was rejected, or reverted for ever, back into the officer's
+   * queue with the reason; they may be approved again. Returns them.
+   */
+  async returnLostRegistrations(): Promise<readonly LostRegistration[]> {
+    const lost: LostRegistration[] = []
+    let after: string | undefined
+    do {
+      const page = { after, limit: PAGE }
+      const rows = await store.listRegistrations(this.#options.database, 'submitted', page)
+      for (const { accountId } of rows) {
+        const reason = await this.#returnIfLost(accountId)
+        if (reason !== undefined) lost.push({ accountId, reason })
+      }
+      after = rows.length > PAGE ? rows.at(-1)?.id : undefined
+    } while (after !== undefined)
+    return lost
+  }
+
+  /** Why the chain did not take it; undefined while it still may. */
+  async #returnIfLost(accountId: string): Promise<string | undefined> {
+    return inTransaction(this.#options.database, async (tx) => {
+      const found = await store.lockRegistration(tx, accountId)
+      const status = statusAfter(found?.status, 'lose')
+      const key = found?.txKey ?? undefined
+      if (status === undefined || key === undefined) return undefined
+      const transaction = await this.#options.chain.findTransaction(tx, key)
+      if (transaction === undefined || !isLost(transaction.state)) return undefined
+      const { state, error } = transaction
+      const reason = `the registration was ${state}${error === undefined ? '' : `: ${error}`}`
+      await store.returnToQueue(tx, accountId, status, reason)
+      return reason
+    })
   }
 
   async #link(

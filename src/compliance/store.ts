@@ -18,12 +18,14 @@ interface RegistrationRow {
   readonly investor_class: number | null
   readonly expires_at: Date | null
   readonly reason: string | null
+  readonly attempts: number
+  readonly tx_key: string | null
   readonly identity_hash: Buffer
   readonly created_at: Date
 }
 
 const COLUMNS = `id, account_id, chain_account, wallet, status, investor_class, expires_at, reason,
-  identity_hash, created_at`
+  attempts, tx_key, identity_hash, created_at`
 
 export async function findRegistration(
   db: Db,
@@ -114,6 +116,7 @@ export interface Decision {
   readonly expiresAt?: Instant | null
   readonly reason?: string
   readonly txKey?: string
+  readonly attempts?: number
 }
 
 export async function recordDecision(
@@ -125,7 +128,7 @@ export async function recordDecision(
   const rows = await tx.query<RegistrationRow>(
     `UPDATE compliance.registration
      SET status = $2, decided_by = $3, decided_at = $4, investor_class = $5, expires_at = $6,
-         reason = $7, tx_key = $8
+         reason = $7, tx_key = $8, attempts = coalesce($9, attempts)
      WHERE account_id = $1 RETURNING ${COLUMNS}`,
     [
       uuidOf('account', accountId),
@@ -136,11 +139,28 @@ export async function recordDecision(
       expiresAt === null ? null : formatInstant(expiresAt),
       decision.reason ?? null,
       decision.txKey ?? null,
+      decision.attempts ?? null,
     ],
   )
   const row = rows[0]
   assert(row !== undefined, 'compliance.registration')
   return toRegistration(row)
+}
+
+/** Puts an approved registration back into the queue, undecided, with the reason. */
+export async function returnToQueue(
+  tx: Tx,
+  accountId: string,
+  status: RegistrationStatus,
+  reason: string,
+): Promise<void> {
+  await tx.query(
+    `UPDATE compliance.registration
+     SET status = $2, reason = $3, investor_class = NULL, expires_at = NULL, decided_by = NULL,
+         decided_at = NULL
+     WHERE account_id = $1`,
+    [uuidOf('account', accountId), status, reason],
+  )
 }
 
 function toRegistration(row: RegistrationRow): WalletRegistration {
@@ -158,6 +178,8 @@ function toRegistration(row: RegistrationRow): WalletRegistration {
     investorClass: row.investor_class,
     expiresAt: row.expires_at === null ? null : instant(row.expires_at.getTime()),
     reason: row.reason,
+    attempts: row.attempts,
+    txKey: row.tx_key,
     identityHash: row.identity_hash,
     createdAt: instant(row.created_at.getTime()),
   }

@@ -1,3 +1,4 @@
+import type { TransactionState } from '#chain/tx.ts'
 import type { Instant } from '#kernel/time.ts'
 
 export const REGISTRATION_STATUSES = [
@@ -25,12 +26,17 @@ export interface WalletRegistration {
   readonly status: RegistrationStatus
   readonly investorClass: number | null
   readonly expiresAt: Instant | null
+  /** Why it was refused, or why the chain did not take it when it was approved. */
   readonly reason: string | null
+  /** How many transactions were asked for. */
+  readonly attempts: number
+  /** Key of the transaction that is on its way, or was. */
+  readonly txKey: string | null
   readonly identityHash: Buffer
   readonly createdAt: Instant
 }
 
-type Step = 'link' | 'approve' | 'refuse'
+type Step = 'link' | 'approve' | 'refuse' | 'lose'
 
 const STEPS: Readonly<
   Record<
@@ -41,6 +47,7 @@ const STEPS: Readonly<
   link: { from: [undefined, 'refused'], to: 'pending_approval' },
   approve: { from: ['pending_approval'], to: 'submitted' },
   refuse: { from: ['pending_approval'], to: 'refused' },
+  lose: { from: ['submitted'], to: 'pending_approval' },
 }
 
 /** The status after a step, or undefined where the step is not allowed; the chain does the rest. */
@@ -52,7 +59,12 @@ export function statusAfter(
   return from.includes(status) ? to : undefined
 }
 
-/** Key of the transaction that registers an account; each account is registered once. */
-export function registrationTxKey(chainAccount: number): string {
-  return `register:${chainAccount}`
+/** Key of a transaction that registers an account; an attempt that was lost needs another. */
+export function registrationTxKey(chainAccount: number, attempt: number): string {
+  return `register:${chainAccount}:${attempt}`
+}
+
+/** Whether the transaction will never register anything. */
+export function isLost(state: TransactionState): boolean {
+  return state === 'rejected' || state === 'reverted'
 }

@@ -1,3 +1,5 @@
+import { assert } from './assert.ts'
+
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
 export type JsonObject = { readonly [key: string]: Json | undefined }
@@ -26,4 +28,12 @@ export function parseJson(text: string): unknown {
 
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
+
+/** A counter (sequence, block, gas) as a JSON number; amounts are decimal strings instead. */
+export function jsonInteger(value: bigint): number {
+  assert(value >= -MAX_SAFE && value <= MAX_SAFE, `not a safe integer: ${value}`)
+  return Number(value)
 }

@@ -1,3 +1,4 @@
+import type { AccountsService } from '#accounts/service.ts'
 import type { Clock } from '#kernel/time.ts'
 import type { Database } from '#platform/db/pool.ts'
 import type { Route } from '#platform/http/route.ts'
@@ -17,6 +18,8 @@ export interface LedgerDeps {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  /** Stands beside the ledger and opens accounts in it. */
+  readonly accounts: Pick<AccountsService, 'getAccountToRead'>
   /** The parts of the core that higher contexts bring: `exchangeSource` of trading. */
   readonly reducers: ReducerSource
 }
@@ -31,7 +34,12 @@ export interface LedgerModule {
 /** Puts the ledger context together. */
 export function ledgerModule(deps: LedgerDeps): LedgerModule {
   const sequencer = new Sequencer(deps)
-  const { database, reducers } = deps
+  const { database, reducers, accounts } = deps
   const service = new LedgerService({ database, reducers, sink: sequencer })
-  return { service, sequencer, routes: ledgerRoutes(service), workers: [sequencer] }
+  return {
+    service,
+    sequencer,
+    routes: ledgerRoutes({ ledger: service, accounts }),
+    workers: [sequencer],
+  }
 }

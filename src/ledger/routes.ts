@@ -1,31 +1,43 @@
+import { accountsErrors } from '#accounts/errors.ts'
+import { readerOf } from '#accounts/reader.ts'
+import type { AccountsService } from '#accounts/service.ts'
 import { present } from '#kernel/assert.ts'
+import { jsonInteger } from '#kernel/json.ts'
 import { formatDecimal } from '#kernel/money.ts'
 import { formatInstant } from '#kernel/time.ts'
 import { reply, route, type Route } from '#platform/http/route.ts'
 import type { ListedAsset } from './account.ts'
 import { availableOf, type Balance } from './balance.ts'
 import type { JournalBatch } from './journal.ts'
-import { balancesReply, headReply, journalQuery, journalReply } from './schema.ts'
+import { balancesQuery, balancesReply, headReply, journalQuery, journalReply } from './schema.ts'
 import type { LedgerService } from './service.ts'
 
-/** Own balances, and the journal for auditors. */
-export function ledgerRoutes(ledger: LedgerService): readonly Route[] {
-  return [listBalances(ledger), getJournalHead(ledger), listJournal(ledger)]
+interface Deps {
+  readonly ledger: LedgerService
+  readonly accounts: Pick<AccountsService, 'getAccountToRead'>
 }
 
-function listBalances(ledger: LedgerService): Route {
+/** Balances of an account, and the journal for auditors. */
+export function ledgerRoutes(deps: Deps): readonly Route[] {
+  const { ledger } = deps
+  return [listBalances(deps), getJournalHead(ledger), listJournal(ledger)]
+}
+
+function listBalances({ ledger, accounts }: Deps): Route {
   return route({
     method: 'GET',
     path: '/v1/balances',
     id: 'listBalances',
-    summary: 'Own balances, by asset',
+    summary: 'Balances of an account, by asset',
     tags: ['ledger'],
     permission: 'balances:read',
+    query: balancesQuery,
     responses: { 200: balancesReply },
-    errors: [],
-    handle: async ({ principal }) => {
+    errors: [accountsErrors.account_not_found],
+    handle: async ({ principal, query }) => {
+      const account = await accounts.getAccountToRead(readerOf(principal), query.account_id)
       const assets = new Map((await ledger.listAssets()).map((asset) => [asset.asset, asset]))
-      const balances = await ledger.listBalances(principal.chainAccount)
+      const balances = await ledger.listBalances(account)
       const data = balances.map((balance) =>
         balanceView(balance, present(assets.get(balance.asset), `asset ${balance.asset}`)),
       )
@@ -46,7 +58,7 @@ function getJournalHead(ledger: LedgerService): Route {
     errors: [],
     handle: async () => {
       const head = await ledger.journalHead()
-      return reply(200, { sequence: head.sequence.toString(), hash: hex(head.hash) })
+      return reply(200, { sequence: jsonInteger(head.sequence), hash: hex(head.hash) })
     },
   })
 }
@@ -67,7 +79,7 @@ function listJournal(ledger: LedgerService): Route {
       const batches = await ledger.listJournal(from, query.limit)
       const last = batches.at(-1)
       const next = last === undefined ? from : last.lastSequence + 1n
-      return reply(200, { data: batches.map(batchView), next_from: next.toString() })
+      return reply(200, { data: batches.map(batchView), next_from: jsonInteger(next) })
     },
   })
 }
@@ -87,9 +99,9 @@ function balanceView(balance: Balance, { symbol, decimals }: ListedAsset) {
 
 function batchView(batch: JournalBatch) {
   return {
-    first_sequence: batch.firstSequence.toString(),
-    last_sequence: batch.lastSequence.toString(),
-    epoch: batch.epoch.toString(),
+    first_sequence: jsonInteger(batch.firstSequence),
+    last_sequence: jsonInteger(batch.lastSequence),
+    epoch: jsonInteger(batch.epoch),
     at: formatInstant(batch.at),
     prev_hash: hex(batch.prevHash),
     hash: hex(batch.hash),

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import {
+  accountQuery,
   decimalString,
   hashString,
   instantString,
-  integerString,
+  counter,
   signedDecimalString,
   symbolString,
 } from '#platform/http/schema-parts.ts'
@@ -18,9 +19,10 @@ const balanceReply = z.strictObject({
   pending: decimalString,
 })
 
+export const balancesQuery = z.strictObject(accountQuery)
 export const balancesReply = z.strictObject({ data: z.array(balanceReply) })
 
-export const headReply = z.strictObject({ sequence: integerString, hash: hashString })
+export const headReply = z.strictObject({ sequence: counter, hash: hashString })
 
 /** No sequence comes near the end of a BIGINT, and Postgres takes nothing beyond it. */
 const sequence = z.string().regex(/^(0|[1-9]\d{0,17})$/, 'must be a sequence')
@@ -33,14 +35,14 @@ export const journalQuery = z.strictObject({
 export const journalReply = z.strictObject({
   data: z.array(
     z.strictObject({
-      first_sequence: integerString,
-      last_sequence: integerString,
-      epoch: integerString,
+      first_sequence: counter,
+      last_sequence: counter,
+      epoch: counter,
       at: instantString,
       prev_hash: hashString,
       hash: hashString,
       body: z.string(),
     }),
   ),
-  next_from: integerString,
+  next_from: counter,
 })

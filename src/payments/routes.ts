@@ -1,3 +1,7 @@
+import { accountsErrors } from '#accounts/errors.ts'
+import { readerOf } from '#accounts/reader.ts'
+import type { AccountsService } from '#accounts/service.ts'
+import { jsonInteger } from '#kernel/json.ts'
 import { idFromUuid, uuidOf } from '#kernel/id.ts'
 import { formatDecimal } from '#kernel/money.ts'
 import { pageOf } from '#kernel/page.ts'
@@ -24,9 +28,10 @@ import type { Withdrawal } from './withdrawal.ts'
 interface Deps {
   readonly payments: PaymentsService
   readonly ledger: LedgerService
+  readonly accounts: Pick<AccountsService, 'getAccountToRead'>
 }
 
-/** Withdrawals and deposits of the caller's own account. */
+/** Withdrawals and deposits of the caller's own account; auditors read those of others too. */
 export function paymentsRoutes(deps: Deps): readonly Route[] {
   return [requestWithdrawal(deps), listWithdrawals(deps), getWithdrawal(deps), listDeposits(deps)]
 }
@@ -66,15 +71,16 @@ function listWithdrawals(deps: Deps): Route {
     method: 'GET',
     path: '/v1/withdrawals',
     id: 'listWithdrawals',
-    summary: 'Own withdrawals, newest first',
+    summary: 'Withdrawals of an account, newest first',
     tags: ['payments'],
     permission: 'withdrawals:read',
     query: listQuery,
     responses: { 200: withdrawalPage },
-    errors: [],
+    errors: [accountsErrors.account_not_found],
     handle: async ({ query, principal }) => {
       const request = pageRequest(query)
-      const rows = await deps.payments.listWithdrawals(principal.chainAccount, request)
+      const account = await deps.accounts.getAccountToRead(readerOf(principal), query.account_id)
+      const rows = await deps.payments.listWithdrawals(account, request)
       const page = pageOf(rows, request.limit, (row) => row.id)
       const assets = await assetsOf(deps)
       return reply(200, { ...page, data: page.data.map((row) => withdrawalView(assets, row)) })
@@ -87,7 +93,7 @@ function getWithdrawal(deps: Deps): Route {
     method: 'GET',
     path: '/v1/withdrawals/:id',
     id: 'getWithdrawal',
-    summary: 'One of the own withdrawals',
+    summary: 'One withdrawal; of others for auditors only',
     tags: ['payments'],
     permission: 'withdrawals:read',
     params: withdrawalParams,
@@ -96,7 +102,7 @@ function getWithdrawal(deps: Deps): Route {
     errors: [],
     handle: async ({ params, principal }) => {
       const id = uuidOf('withdrawal', params.id)
-      const found = await deps.payments.getWithdrawal(principal.chainAccount, id)
+      const found = await deps.payments.getWithdrawal(readerOf(principal), id)
       return reply(200, withdrawalView(await assetsOf(deps), found))
     },
   })
@@ -107,15 +113,16 @@ function listDeposits(deps: Deps): Route {
     method: 'GET',
     path: '/v1/deposits',
     id: 'listDeposits',
-    summary: 'Own deposits, newest first',
+    summary: 'Deposits of an account, newest first',
     tags: ['payments'],
     permission: 'deposits:read',
     query: listQuery,
     responses: { 200: depositPage },
-    errors: [],
+    errors: [accountsErrors.account_not_found],
     handle: async ({ query, principal }) => {
       const request = pageRequest(query)
-      const rows = await deps.payments.listDeposits(principal.chainAccount, request)
+      const account = await deps.accounts.getAccountToRead(readerOf(principal), query.account_id)
+      const rows = await deps.payments.listDeposits(account, request)
       const page = pageOf(rows, request.limit, (row) => row.id)
       const assets = await assetsOf(deps)
       return reply(200, { ...page, data: page.data.map((row) => depositView(assets, row)) })
@@ -134,7 +141,7 @@ function withdrawalView(assets: Assets, row: Withdrawal) {
     id: idFromUuid('withdrawal', row.id),
     ...amountView(assets, row),
     status: row.status,
-    sequence: row.holdSequence.toString(),
+    sequence: jsonInteger(row.holdSequence),
     tx_hash: row.txHash,
     created_at: formatInstant(instant(row.createdAtMs)),
   }
@@ -146,7 +153,7 @@ function depositView(assets: Assets, row: Deposit) {
     ...amountView(assets, row),
     status: row.status,
     tx_hash: row.txHash,
-    block_number: row.blockNumber.toString(),
+    block_number: jsonInteger(row.blockNumber),
     created_at: formatInstant(instant(row.createdAtMs)),
   }
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import {
+  accountQuery,
   decimalString,
   hashString,
   id,
   instantString,
-  integerString,
+  counter,
   pageOf,
   pageQuery,
   symbolString,
@@ -20,7 +21,7 @@ export const withdrawalReply = z.strictObject({
   amount: decimalString,
   status: z.enum(WITHDRAWAL_STATUSES),
   /** Sequence of the hold. */
-  sequence: integerString,
+  sequence: counter,
   tx_hash: hashString.nullable(),
   created_at: instantString,
 })
@@ -33,10 +34,10 @@ export const depositReply = z.strictObject({
   amount: decimalString,
   status: z.enum(DEPOSIT_STATUSES),
   tx_hash: hashString,
-  block_number: integerString,
+  block_number: counter,
   created_at: instantString,
 })
 
 export const depositPage = pageOf(depositReply)
-export const listQuery = z.strictObject(pageQuery)
+export const listQuery = z.strictObject({ ...pageQuery, ...accountQuery })
 export const withdrawalParams = z.strictObject({ id: id('withdrawal') })

@@ -1,3 +1,4 @@
+import { mayRead, type Reader } from '#accounts/reader.ts'
 import { assert, present } from '#kernel/assert.ts'
 import { findErrorDefinition } from '#kernel/errors.ts'
 import { parseDecimal } from '#kernel/money.ts'
@@ -70,10 +71,11 @@ export class PaymentsService {
     return await store.listDeposits(this.#options.database, chainAccount, page)
   }
 
-  /** Throws `payments.withdrawal_not_found`, for another's withdrawal too. */
-  async getWithdrawal(chainAccount: number, id: string): Promise<Withdrawal> {
+  /** Throws `payments.withdrawal_not_found`, for another's too unless the reader sees all. */
+  async getWithdrawal(reader: Reader, id: string): Promise<Withdrawal> {
     const found = await store.findWithdrawal(this.#options.database, id)
-    if (found?.account !== chainAccount) throw paymentsErrors.withdrawal_not_found()
+    if (found === undefined || !mayRead(reader, found.account))
+      throw paymentsErrors.withdrawal_not_found()
     return found
   }
 
@@ -119,18 +121,19 @@ export class PaymentsService {
     const { database } = this.#options
     const inputHash = hashInput({ asset: request.asset, amount: request.amount })
     const { accountId: scope, key } = request
+    const owner = { chainAccount: request.chainAccount, seesAll: false }
     const known = await findIdempotency(database, scope, OPERATION, key)
     if (known !== undefined) {
       requireSameInput(known, inputHash)
       return {
-        result: await this.getWithdrawal(request.chainAccount, known.resource),
+        result: await this.getWithdrawal(owner, known.resource),
         replayed: true,
       }
     }
     const id = newUuid()
     const idempotency = { scope, operation: OPERATION, key, inputHash, resource: id }
     await this.#hold(request, id, idempotency)
-    return { result: await this.getWithdrawal(request.chainAccount, id), replayed: false }
+    return { result: await this.getWithdrawal(owner, id), replayed: false }
   }
 
   async #hold(

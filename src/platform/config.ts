@@ -227,41 +227,51 @@ function resolveFile(name: string, value: string): string {
 }
 
 const MASK = '********'
-const SECRET_FIELDS: ReadonlySet<string> = new Set<keyof Config>([
-  'settlerKey',
-  'registrarKey',
-  'jwtPrivateKey',
-  'internalToken',
-])
 
-/** For people and logs: without keys, and of each URL only scheme and host. */
-export function maskedConfig(config: Config): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(config)
-      .filter(([, value]) => value !== undefined)
-      .map(([field, value]: [string, unknown]) => [
-        field,
-        SECRET_FIELDS.has(field) ? MASK : maskValue(value),
-      ]),
-  )
-}
-
-function maskValue(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(maskValue)
-  return typeof value === 'string' ? maskUrls(value) : value
+/** The setting that each variable becomes. */
+const FIELD_OF: Readonly<Record<Variable, keyof Config>> = {
+  HTTP_PORT: 'httpPort',
+  HTTP_HOST: 'httpHost',
+  METRICS_HOST: 'metricsHost',
+  DATABASE_URL: 'databaseUrl',
+  MIGRATION_DATABASE_URL: 'migrationDatabaseUrl',
+  DATABASE_POOL_SIZE: 'databasePoolSize',
+  RPC_URLS: 'rpcUrls',
+  CHAIN_RPC_PORT: 'chainRpcPort',
+  KAFKA_BROKERS: 'kafkaBrokers',
+  MOORING_HOME: 'home',
+  CASH_SYMBOL: 'cashSymbol',
+  CASH_DECIMALS: 'cashDecimals',
+  SETTLEMENT_INTERVAL_MS: 'settlementIntervalMs',
+  FINALITY_DEPTH: 'finalityDepth',
+  ROLES: 'roles',
+  LOG_LEVEL: 'logLevel',
+  ADDRESSES_FILE: 'addressesFile',
+  SETTLER_KEY: 'settlerKey',
+  REGISTRAR_KEY: 'registrarKey',
+  JWT_PRIVATE_KEY: 'jwtPrivateKey',
+  INTERNAL_TOKEN: 'internalToken',
 }
 
 export interface VariableDescription {
   readonly name: string
   readonly description: string
-  readonly secret: boolean
+  /** As this process sees it: keys masked, of each URL only scheme and host; undefined when unset. */
+  readonly value: string | undefined
 }
 
 /** Every variable that the node knows, in the order in which people look for them. */
-export function describeVariables(): readonly VariableDescription[] {
+export function describeVariables(config: Config): readonly VariableDescription[] {
   return Object.entries(SCHEMA).map(([name, schema]) => ({
     name,
     description: schema.description ?? '',
-    secret: SECRETS.has(name),
+    value: shownValue(name, config),
   }))
+}
+
+function shownValue(name: string, config: Config): string | undefined {
+  const variable = Object.entries(FIELD_OF).find(([candidate]) => candidate === name)
+  const value = variable === undefined ? undefined : config[variable[1]]
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined
+  return SECRETS.has(name) ? MASK : [value].flat().map(String).map(maskUrls).join(',')
 }

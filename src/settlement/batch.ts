@@ -114,8 +114,8 @@ export function tradeStatus(status: BatchStatus | undefined): TradeSettlementSta
 }
 
 /** How many transfers one delta on chain stands for, with two places; null without deltas. */
-export function nettingRatio(transfers: number, deltas: number): string | null {
-  return deltas === 0 ? null : (transfers / deltas).toFixed(2)
+export function nettingRatio(transfers: number, deltas: number): number | null {
+  return deltas === 0 ? null : Math.round((transfers / deltas) * 100) / 100
 }
 
 /** A batch as the node keeps it. */

@@ -1,6 +1,7 @@
 import type { AccountsService } from '#accounts/service.ts'
 import { present } from '#kernel/assert.ts'
 import { idFromUuid, uuidOf } from '#kernel/id.ts'
+import { jsonInteger } from '#kernel/json.ts'
 import { formatDecimal } from '#kernel/money.ts'
 import { pageOf } from '#kernel/page.ts'
 import { formatInstant, instant } from '#kernel/time.ts'
@@ -144,11 +145,11 @@ function batchView(assets: Assets, batch: Batch) {
   const { header } = batch
   return {
     id: idFromUuid('batch', batch.id),
-    sequence: batch.sequence.toString(),
+    sequence: jsonInteger(batch.sequence),
     kind: batch.kind,
     status: batch.status,
-    first_seq: batch.firstSequence?.toString() ?? null,
-    last_seq: batch.lastSequence?.toString() ?? null,
+    first_seq: integerOrNull(batch.firstSequence),
+    last_seq: integerOrNull(batch.lastSequence),
     trades: batch.trades,
     transfers: batch.transfers,
     deltas: batch.deltaCount,
@@ -156,7 +157,7 @@ function batchView(assets: Assets, batch: Batch) {
     supply: supplyView(assets, batch),
     header: {
       prev_head: header.prevHead,
-      close_time: header.closeTime.toString(),
+      close_time: jsonInteger(header.closeTime),
       records_hash: header.recordsHash,
       trades_root: header.tradesRoot,
       liabilities_root: header.liabilitiesRoot,
@@ -165,11 +166,15 @@ function batchView(assets: Assets, batch: Batch) {
     head: batch.head,
     attempt: batch.attempt,
     tx_hash: batch.txHash,
-    block_number: batch.blockNumber?.toString() ?? null,
-    gas_used: batch.gasUsed?.toString() ?? null,
+    block_number: integerOrNull(batch.blockNumber),
+    gas_used: integerOrNull(batch.gasUsed),
     error: batch.error,
     created_at: formatInstant(instant(batch.createdAtMs)),
   }
+}
+
+function integerOrNull(value: bigint | null): number | null {
+  return value === null ? null : jsonInteger(value)
 }
 
 function supplyView(assets: Assets, { supply }: Batch) {
@@ -180,7 +185,7 @@ function supplyView(assets: Assets, { supply }: Batch) {
 
 function stateView(state: Awaited<ReturnType<SettlementService['readState']>>) {
   const { status, reason, coveredSequence } = state
-  return { status, reason, covered_seq: coveredSequence.toString() }
+  return { status, reason, covered_seq: jsonInteger(coveredSequence) }
 }
 
 /** `acc_…` by chain account; accounts of the system have none. */
@@ -202,8 +207,9 @@ async function reconciliationView(deps: SettlementRouteDeps, result: Reconciliat
   return {
     status: result.differences.length === 0 ? 'clean' : 'different',
     settlement: stateView(await deps.settlement.readState()),
-    block: result.block,
-    sequence: result.sequence.toString(),
+    block: result.block.number,
+    block_hash: result.block.hash,
+    sequence: jsonInteger(result.sequence),
     assets: result.assets.map((figure) => {
       const { symbol, decimals } = assetOf(assets, figure.asset)
       const show = (atoms: bigint) => formatDecimal(atoms, decimals)

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import {
+  counter,
   hashString,
   id,
   instantString,
-  integerString,
   pageOf,
   pageQuery,
   signedDecimalString,
@@ -13,20 +13,20 @@ import { BATCH_STATUSES } from './batch.ts'
 
 export const batchReply = z.strictObject({
   id: id('batch'),
-  sequence: integerString,
+  sequence: counter,
   kind: z.enum(['trade', 'supply', 'heartbeat']),
   status: z.enum(BATCH_STATUSES),
-  first_seq: integerString.nullable(),
-  last_seq: integerString.nullable(),
+  first_seq: counter.nullable(),
+  last_seq: counter.nullable(),
   trades: z.int(),
   transfers: z.int(),
   deltas: z.int(),
   /** Transfers per delta. */
-  netting_ratio: z.string().nullable(),
+  netting_ratio: z.number().nullable(),
   supply: z.strictObject({ asset: symbolString, change: signedDecimalString }).nullable(),
   header: z.strictObject({
     prev_head: hashString,
-    close_time: integerString,
+    close_time: counter,
     records_hash: hashString,
     trades_root: hashString,
     liabilities_root: hashString,
@@ -35,8 +35,8 @@ export const batchReply = z.strictObject({
   head: hashString,
   attempt: z.int(),
   tx_hash: hashString.nullable(),
-  block_number: integerString.nullable(),
-  gas_used: integerString.nullable(),
+  block_number: counter.nullable(),
+  gas_used: counter.nullable(),
   error: z.string().nullable(),
   created_at: instantString,
 })
@@ -49,14 +49,15 @@ export const resumeBody = z.strictObject({ reason: z.string().trim().min(1).max(
 export const stateReply = z.strictObject({
   status: z.enum(['running', 'halted']),
   reason: z.string().nullable(),
-  covered_seq: integerString,
+  covered_seq: counter,
 })
 
 export const reconciliationReply = z.strictObject({
   status: z.enum(['clean', 'different']),
   settlement: stateReply,
-  block: z.strictObject({ number: z.int(), hash: hashString }),
-  sequence: integerString,
+  block: counter,
+  block_hash: hashString,
+  sequence: counter,
   assets: z.array(
     z.strictObject({
       asset: symbolString,

@@ -10,6 +10,17 @@ export interface CreateMarket extends MarketTerms {
   readonly quote_decimals: number
 }
 
+/** A closed market keeps its resting orders and lets them be cancelled. */
+export interface CloseMarket {
+  readonly type: 'close_market'
+  readonly symbol: string
+}
+
+export interface OpenMarket {
+  readonly type: 'open_market'
+  readonly symbol: string
+}
+
 export interface PlaceOrder {
   readonly type: 'place_order'
   /** Bare UUID. */
@@ -39,10 +50,13 @@ export interface CancelOrders {
   readonly market?: string
 }
 
-export type TradingCommand = CreateMarket | PlaceOrder | CancelOrder | CancelOrders
+export type TradingCommand =
+  CreateMarket | CloseMarket | OpenMarket | PlaceOrder | CancelOrder | CancelOrders
 
 const TYPES: ReadonlySet<string> = new Set<TradingCommand['type']>([
   'create_market',
+  'close_market',
+  'open_market',
   'place_order',
   'cancel_order',
   'cancel_orders',

@@ -13,7 +13,7 @@ import {
   type CreateMarket,
   type PlaceOrder,
 } from './command.ts'
-import { makeMarket, notionalOf, type Market } from './market.ts'
+import { makeMarket, notionalOf, type Market, type MarketStatus } from './market.ts'
 import { planMatches, type MatchPlan } from './matching.ts'
 import {
   collarTicks,
@@ -35,6 +35,11 @@ import type { Trade } from './trade.ts'
 export interface Placed {
   readonly order: Order
   readonly trades: readonly Trade[]
+}
+
+/** A market as its own command left it. */
+export interface MarketChanged {
+  readonly market: Market
 }
 
 /** What a cancel came to. */
@@ -66,6 +71,10 @@ export class Exchange implements Reducer {
     switch (command.type) {
       case 'create_market':
         return this.#createMarket(command)
+      case 'close_market':
+        return this.#setStatus(books, command.symbol, 'closed')
+      case 'open_market':
+        return this.#setStatus(books, command.symbol, 'open')
       case 'place_order':
         return this.#placeOrder(books, command)
       case 'cancel_order':
@@ -107,7 +116,19 @@ export class Exchange implements Reducer {
     if (typeof market === 'string') return refuse(`trading.market_${market}`, command.symbol)
     if (known !== undefined) return refuse('trading.market_exists', command.symbol)
     this.desk.addMarket(market)
-    return { ok: true, value: { market } }
+    return { ok: true, value: { market } satisfies MarketChanged }
+  }
+
+  /** Quiet where the market is so already. */
+  #setStatus(books: Books, symbol: string, status: MarketStatus): Outcome {
+    const market = this.desk.findMarket(symbol)
+    if (market === undefined) return refuse('trading.market_not_found', symbol)
+    if (market.status === status) return { ok: true, value: { market } satisfies MarketChanged }
+    const changed: Market = { ...market, status }
+    this.desk.replaceMarket(changed)
+    const type = status === 'open' ? 'trading.market_opened.v1' : 'trading.market_closed.v1'
+    books.emit({ type, market: symbol })
+    return { ok: true, value: { market: changed } satisfies MarketChanged }
   }
 
   #placeOrder(books: Books, command: PlaceOrder): Outcome {

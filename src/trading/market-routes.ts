@@ -1,3 +1,4 @@
+import { jsonInteger } from '#kernel/json.ts'
 import { pageOf } from '#kernel/page.ts'
 import { present } from '#kernel/assert.ts'
 import { ledgerErrors } from '#ledger/errors.ts'
@@ -27,7 +28,14 @@ interface Deps {
 }
 
 export function marketRoutes(deps: Deps): readonly Route[] {
-  return [createMarket(deps), listMarkets(deps), getBook(deps), listMarketTrades(deps)]
+  return [
+    createMarket(deps),
+    closeMarket(deps),
+    openMarket(deps),
+    listMarkets(deps),
+    getBook(deps),
+    listMarketTrades(deps),
+  ]
 }
 
 function createMarket(deps: Deps): Route {
@@ -50,8 +58,46 @@ function createMarket(deps: Deps): Route {
       tradingErrors.market_fees,
     ],
     handle: async ({ body }) => {
-      const { market, replayed } = await deps.trading.createMarket(body)
+      const { market, replayed } = await deps.trading.markets.createMarket(body)
       return replyOnce(201, replayed, marketView(market, await symbols(deps)))
+    },
+  })
+}
+
+function closeMarket(deps: Deps): Route {
+  return route({
+    method: 'POST',
+    path: '/v1/markets/:symbol/close',
+    id: 'closeMarket',
+    summary: 'Take no more orders; those that rest stay and may be cancelled',
+    tags: ['markets'],
+    permission: 'markets:write',
+    params: marketParams,
+    absent: tradingErrors.market_not_found,
+    responses: { 200: marketReply },
+    errors: [],
+    handle: async ({ params }) => {
+      const market = await deps.trading.markets.closeMarket(params.symbol)
+      return reply(200, marketView(market, await symbols(deps)))
+    },
+  })
+}
+
+function openMarket(deps: Deps): Route {
+  return route({
+    method: 'POST',
+    path: '/v1/markets/:symbol/open',
+    id: 'openMarket',
+    summary: 'Take orders again',
+    tags: ['markets'],
+    permission: 'markets:write',
+    params: marketParams,
+    absent: tradingErrors.market_not_found,
+    responses: { 200: marketReply },
+    errors: [],
+    handle: async ({ params }) => {
+      const market = await deps.trading.markets.openMarket(params.symbol)
+      return reply(200, marketView(market, await symbols(deps)))
     },
   })
 }
@@ -68,7 +114,7 @@ function listMarkets(deps: Deps): Route {
     errors: [],
     handle: async () => {
       const symbolOf = await symbols(deps)
-      const markets = await deps.trading.listMarkets()
+      const markets = await deps.trading.markets.listMarkets()
       return reply(200, { data: markets.map((market) => marketView(market, symbolOf)) })
     },
   })
@@ -91,7 +137,7 @@ function getBook({ trading }: Deps): Route {
       const book = await trading.getBook(params.symbol, query.depth)
       return reply(200, {
         market: book.market.symbol,
-        sequence: book.sequence.toString(),
+        sequence: jsonInteger(book.sequence),
         bids: levelsOf(book, 'buy'),
         asks: levelsOf(book, 'sell'),
       })
@@ -114,7 +160,7 @@ function listMarketTrades({ trading }: Deps): Route {
     errors: [],
     handle: async ({ params, query }) => {
       const { after, limit } = pageRequest(query)
-      const market = await trading.getMarket(params.symbol)
+      const market = await trading.markets.getRules(params.symbol)
       const rows = await trading.listMarketTrades(params.symbol, tradePlace(after), limit + 1)
       const page = pageOf(rows, limit, tradePlaceText)
       return reply(200, { ...page, data: page.data.map((row) => publicTradeView(market, row)) })

@@ -4,10 +4,10 @@ import { bps, formatDecimal, isAtoms, MAX_DECIMALS, parseDecimal, type Bps } fro
 export type MarketStatus = 'open' | 'closed'
 
 /**
- * A pair that trades. Prices count ticks, quantities count lots, and `factor` is what one lot at one
+ * What never changes of a market. Prices count ticks, quantities count lots, and `factor` is what one lot at one
  * tick costs in atoms of quote, exactly; so a notional is ticks · lots · factor and never rounds.
  */
-export interface Market {
+export interface MarketRules {
   readonly id: number
   readonly symbol: string
   readonly base: number
@@ -27,6 +27,10 @@ export interface Market {
   readonly makerFeeBps: Bps
   readonly takerFeeBps: Bps
   readonly collarBps: Bps
+}
+
+/** A pair that trades, or that is closed for now: then it takes no new orders. */
+export interface Market extends MarketRules {
   readonly status: MarketStatus
 }
 
@@ -88,14 +92,14 @@ function decimalsOf(text: string): number {
 }
 
 /** What `lots` cost at `ticks`, in atoms of quote. */
-export function notionalOf(market: Market, ticks: bigint, lots: bigint): bigint {
+export function notionalOf(market: MarketRules, ticks: bigint, lots: bigint): bigint {
   return ticks * lots * market.factor
 }
 
 export type SizeProblem = 'not_a_decimal' | 'too_many_decimals' | 'out_of_range' | 'off_grid'
 
 /** Reads a price as ticks; it may have the decimals of tick or quote, whichever are more. */
-export function parsePrice(market: Market, text: string): bigint | SizeProblem {
+export function parsePrice(market: MarketRules, text: string): bigint | SizeProblem {
   const decimals = Math.max(market.tickDecimals, market.quoteDecimals)
   const units = parseDecimal(text, decimals)
   if (typeof units === 'string') return units
@@ -103,7 +107,7 @@ export function parsePrice(market: Market, text: string): bigint | SizeProblem {
 }
 
 /** Reads a quantity as lots. */
-export function parseQuantity(market: Market, text: string): bigint | SizeProblem {
+export function parseQuantity(market: MarketRules, text: string): bigint | SizeProblem {
   const atoms = parseDecimal(text, market.baseDecimals)
   return typeof atoms === 'string' ? atoms : onGrid(atoms, market.lotAtoms)
 }
@@ -113,10 +117,10 @@ function onGrid(value: bigint, unit: bigint): bigint | SizeProblem {
   return value % unit === 0n ? value / unit : 'off_grid'
 }
 
-export function formatPrice(market: Market, ticks: bigint): string {
+export function formatPrice(market: MarketRules, ticks: bigint): string {
   return formatDecimal(ticks * market.tickUnits, market.tickDecimals)
 }
 
-export function formatQuantity(market: Market, lots: bigint): string {
+export function formatQuantity(market: MarketRules, lots: bigint): string {
   return formatDecimal(lots * market.lotAtoms, market.baseDecimals)
 }

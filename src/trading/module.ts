@@ -1,3 +1,4 @@
+import type { AccountsService } from '#accounts/service.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import type { CommandSink } from '#ledger/submission.ts'
 import type { Database } from '#platform/db/pool.ts'
@@ -10,6 +11,7 @@ import type { SettlementPort } from './settlement-port.ts'
 export interface TradingDeps {
   readonly database: Database
   readonly ledger: LedgerService
+  readonly accounts: Pick<AccountsService, 'getAccountToRead'>
   readonly sink: CommandSink
   /** The settlement service; it stands above trading and is handed down. */
   readonly settlement: SettlementPort
@@ -24,6 +26,5 @@ export interface TradingModule {
 /** Puts the trading context together. */
 export function tradingModule(deps: TradingDeps): TradingModule {
   const service = new TradingService(deps)
-  const { ledger, settlement } = deps
-  return { service, routes: tradingRoutes({ trading: service, ledger, settlement }), workers: [] }
+  return { service, routes: tradingRoutes({ ...deps, trading: service }), workers: [] }
 }

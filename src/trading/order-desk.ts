@@ -14,7 +14,7 @@ export class OrderDesk {
   readonly #byAccount = new Map<number, Set<string>>()
   #changed = new Map<string, Order>()
   #fresh = new Set<string>()
-  #newMarkets: Market[] = []
+  #changedMarkets = new Map<string, Market>()
   #trades: Trade[] = []
 
   constructor(markets: readonly Market[] = [], orders: readonly Order[] = []) {
@@ -57,7 +57,14 @@ export class OrderDesk {
 
   addMarket(market: Market): void {
     this.#keep(market)
-    this.#newMarkets.push(market)
+    this.#changedMarkets.set(market.symbol, market)
+  }
+
+  /** Stores another status of a market; its book stays. */
+  replaceMarket(market: Market): void {
+    assert(this.#markets.has(market.symbol), `market ${market.symbol} is unknown`)
+    this.#markets.set(market.symbol, market)
+    this.#changedMarkets.set(market.symbol, market)
   }
 
   addTrade(trade: Trade): void {
@@ -83,13 +90,13 @@ export class OrderDesk {
     const changed = [...this.#changed.values()]
     const isFresh = (order: Order): boolean => fresh.has(order.id)
     const rows = {
-      markets: this.#newMarkets.map(marketRow),
+      markets: [...this.#changedMarkets.values()].map(marketRow),
       inserted: orderColumns(changed.filter(isFresh)),
       updated: orderUpdateColumns(changed.filter((order) => !isFresh(order))),
       trades: tradeColumns(this.#trades),
     }
-    const empty = this.#newMarkets.length + changed.length + this.#trades.length === 0
-    this.#newMarkets = []
+    const empty = this.#changedMarkets.size + changed.length + this.#trades.length === 0
+    this.#changedMarkets = new Map()
     this.#changed = new Map()
     this.#fresh = new Set()
     this.#trades = []

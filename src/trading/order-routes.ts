@@ -1,3 +1,6 @@
+import { accountsErrors } from '#accounts/errors.ts'
+import { readerOf } from '#accounts/reader.ts'
+import type { AccountsService } from '#accounts/service.ts'
 import { pageOf } from '#kernel/page.ts'
 import { ledgerErrors } from '#ledger/errors.ts'
 import { reply, replyOnce, route, type Route } from '#platform/http/route.ts'
@@ -15,10 +18,16 @@ import {
 import type { TradingService } from './service.ts'
 import { orderView } from './view.ts'
 
-export function orderRoutes(trading: TradingService): readonly Route[] {
+interface Deps {
+  readonly trading: TradingService
+  readonly accounts: Pick<AccountsService, 'getAccountToRead'>
+}
+
+export function orderRoutes(deps: Deps): readonly Route[] {
+  const { trading } = deps
   return [
     placeOrder(trading),
-    listOrders(trading),
+    listOrders(deps),
     cancelOrders(trading),
     getOrder(trading),
     cancelOrder(trading),
@@ -59,21 +68,21 @@ function placeOrder(trading: TradingService): Route {
   })
 }
 
-function listOrders(trading: TradingService): Route {
+function listOrders({ trading, accounts }: Deps): Route {
   return route({
     method: 'GET',
     path: '/v1/orders',
     id: 'listOrders',
-    summary: 'Own orders, newest first; status open means all that may still trade',
+    summary: 'Orders of an account, newest first; status open means all that may still trade',
     tags: ['orders'],
     permission: 'orders:read',
     query: ordersQuery,
     responses: { 200: orderPage },
-    errors: [tradingErrors.market_not_found],
+    errors: [tradingErrors.market_not_found, accountsErrors.account_not_found],
     handle: async ({ query, principal }) => {
       const { after, limit } = pageRequest(query)
       const rows = await trading.listOrders({
-        account: principal.chainAccount,
+        account: await accounts.getAccountToRead(readerOf(principal), query.account_id),
         market: query.market,
         status: query.status,
         before: after === undefined ? undefined : BigInt(after),
@@ -90,7 +99,7 @@ function getOrder(trading: TradingService): Route {
     method: 'GET',
     path: '/v1/orders/:id',
     id: 'getOrder',
-    summary: 'One of the own orders with its fills',
+    summary: 'One order with its fills; of others for auditors only',
     tags: ['orders'],
     permission: 'orders:read',
     params: orderParams,
@@ -98,7 +107,7 @@ function getOrder(trading: TradingService): Route {
     responses: { 200: orderReply },
     errors: [],
     handle: async ({ params, principal }) =>
-      reply(200, orderView(await trading.getOrder(principal, params.id))),
+      reply(200, orderView(await trading.getOrder(readerOf(principal), params.id))),
   })
 }
 

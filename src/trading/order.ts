@@ -1,5 +1,5 @@
 import { divHalfEven, formatDecimal, isAtoms, mulDivUp } from '#kernel/money.ts'
-import { notionalOf, type Market } from './market.ts'
+import { notionalOf, type MarketRules } from './market.ts'
 
 export type Side = 'buy' | 'sell'
 export type OrderType = 'limit' | 'market'
@@ -51,7 +51,7 @@ export function remainingLots(order: Order): bigint {
 }
 
 /** ⌈Σ notionalᵢ · bpsᵢ / 10⁴⌉ over all fills so far: ten fills never cost more than one. */
-function feeOf(market: Market, makerNotional: bigint, takerNotional: bigint): bigint {
+function feeOf(market: MarketRules, makerNotional: bigint, takerNotional: bigint): bigint {
   const weighted =
     makerNotional * BigInt(market.makerFeeBps) + takerNotional * BigInt(market.takerFeeBps)
   return mulDivUp(weighted, 1n, BPS)
@@ -59,7 +59,7 @@ function feeOf(market: Market, makerNotional: bigint, takerNotional: bigint): bi
 
 /** The increase that one more fill of `notional` costs. */
 export function feeIncrease(
-  market: Market,
+  market: MarketRules,
   order: Pick<Order, 'makerNotional' | 'takerNotional'>,
   notional: bigint,
   liquidity: Liquidity,
@@ -76,23 +76,23 @@ export function feeIncrease(
  * What an open order holds: a sell its remaining base; a buy its worst price times the remainder and
  * the taker fee on that, in quote.
  */
-export function holdOf(market: Market, order: Order): bigint {
+export function holdOf(market: MarketRules, order: Order): bigint {
   const left = remainingLots(order)
   if (order.side === 'sell') return left * market.lotAtoms
   const worst = notionalOf(market, order.limitTicks, left)
   return worst + feeIncrease(market, order, worst, 'taker')
 }
 
-export function heldAsset(market: Market, side: Side): number {
+export function heldAsset(market: MarketRules, side: Side): number {
   return side === 'sell' ? market.base : market.quote
 }
 
-export function creditedAsset(market: Market, side: Side): number {
+export function creditedAsset(market: MarketRules, side: Side): number {
   return side === 'sell' ? market.quote : market.base
 }
 
 /** Whether price, quantity, notional and fee stay within safe ticks · lots and within int64 atoms. */
-export function isInRange(market: Market, ticks: bigint, lots: bigint): boolean {
+export function isInRange(market: MarketRules, ticks: bigint, lots: bigint): boolean {
   if (ticks <= 0n || lots <= 0n || ticks * lots > MAX_SAFE) return false
   const notional = notionalOf(market, ticks, lots)
   const withFee = notional + feeOf(market, 0n, notional)
@@ -100,7 +100,7 @@ export function isInRange(market: Market, ticks: bigint, lots: bigint): boolean 
 }
 
 /** The worst price of a market order: best × (1 ± collar), rounded to a tick towards best. */
-export function collarTicks(market: Market, side: Side, bestTicks: bigint): bigint {
+export function collarTicks(market: MarketRules, side: Side, bestTicks: bigint): bigint {
   const collar = BigInt(market.collarBps)
   if (side === 'buy') return (bestTicks * (BPS + collar)) / BPS
   const limit = mulDivUp(bestTicks, BPS - collar, BPS)
@@ -113,7 +113,7 @@ export function crosses(side: Side, limitTicks: bigint, oppositeTicks: bigint): 
 }
 
 /** Rounded half-even to the tick's decimals + 4; null without fills. */
-export function averagePrice(market: Market, order: AveragedOrder): string | null {
+export function averagePrice(market: MarketRules, order: AveragedOrder): string | null {
   if (order.filledLots === 0n) return null
   const scaled = (order.makerNotional + order.takerNotional) * market.tickUnits * 10_000n
   const average = divHalfEven(scaled, order.filledLots * market.factor)

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import {
+  accountQuery,
   decimalString,
   hashString,
   id,
   instantString,
-  integerString,
+  counter,
   marketString,
   pageOf,
   pageQueryOf,
@@ -43,7 +44,7 @@ const level = z.tuple([decimalString, decimalString, z.int()])
 
 export const bookReply = z.strictObject({
   market: marketString,
-  sequence: integerString,
+  sequence: counter,
   bids: z.array(level),
   asks: z.array(level),
 })
@@ -93,7 +94,7 @@ export const orderReply = z.strictObject({
       'registration_expired',
     ])
     .optional(),
-  sequence: integerString,
+  sequence: counter,
   fills: z.array(fill),
   created_at: instantString,
 })
@@ -104,6 +105,7 @@ export const orderParams = z.strictObject({ id: id('order') })
 
 export const ordersQuery = z.strictObject({
   ...pageQueryOf(/^\d{1,18}$/),
+  ...accountQuery,
   status: orderReply.shape.status.optional(),
   market: marketString.optional(),
 })
@@ -112,6 +114,7 @@ export const cancelQuery = z.strictObject({ market: marketString.optional() })
 
 /** Cursors of trades hold `<sequence>:<index>`. */
 export const tradesQuery = z.strictObject(pageQueryOf(/^\d{1,18}:\d{1,7}$/))
+export const accountTradesQuery = tradesQuery.extend(accountQuery)
 export const tradeParams = z.strictObject({ id: id('trade') })
 
 export const publicTradePage = pageOf(
@@ -121,7 +124,7 @@ export const publicTradePage = pageOf(
     price: decimalString,
     quantity: decimalString,
     taker_side: side,
-    sequence: integerString,
+    sequence: counter,
     created_at: instantString,
   }),
 )
@@ -135,7 +138,7 @@ const tradeReply = z.strictObject({
   price: decimalString,
   quantity: decimalString,
   fee: decimalString,
-  sequence: integerString,
+  sequence: counter,
   created_at: instantString,
   settlement: z.strictObject({
     id: id('batch').nullable(),
@@ -150,7 +153,7 @@ export const tradeDetail = z.strictObject({
   ...tradeReply.shape,
   transfers: z.array(
     z.strictObject({
-      sequence: integerString,
+      sequence: counter,
       index: z.int(),
       debit: z.string(),
       credit: z.string(),

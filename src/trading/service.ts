@@ -1,8 +1,9 @@
+import { mayRead, type Reader } from '#accounts/reader.ts'
 import { present } from '#kernel/assert.ts'
-import { findErrorDefinition, type AppError } from '#kernel/errors.ts'
+import type { AppError } from '#kernel/errors.ts'
 import { uuidOf } from '#kernel/id.ts'
 import type { LedgerService } from '#ledger/service.ts'
-import type { CommandResult, CommandSink, IdempotencyEntry } from '#ledger/submission.ts'
+import type { CommandSink, IdempotencyEntry } from '#ledger/submission.ts'
 import type { Transfer } from '#ledger/transfer.ts'
 import { newUuid } from '#platform/crypto.ts'
 import {
@@ -17,17 +18,13 @@ import { platformErrors } from '#platform/errors.ts'
 import type { DepthRow } from './book.ts'
 import { tradingErrors } from './errors.ts'
 import type { Cancelled, Placed } from './exchange.ts'
-import {
-  parsePrice,
-  parseQuantity,
-  type Market,
-  type MarketTerms,
-  type SizeProblem,
-} from './market.ts'
+import { parsePrice, parseQuantity, type MarketRules, type SizeProblem } from './market.ts'
+import { MarketService } from './market-service.ts'
 import { isOpen, type Order, type OrderType, type Side, type TimeInForce } from './order.ts'
 import * as store from './store.ts'
-import type { Trade } from './trade.ts'
+import { sideToRead, type Trade } from './trade.ts'
 import type { TradePlace } from './trade-place.ts'
+import { requireAccepted } from './verdict.ts'
 
 export interface TradingServiceOptions {
   readonly database: Database
@@ -52,21 +49,22 @@ export interface Trader {
   readonly chainAccount: number
 }
 
-export interface MarketRequest extends MarketTerms {
-  /** Symbols. */
-  readonly base: string
-  readonly quote: string
-}
-
 /** An order with its market and its fills, oldest first. */
 export interface OrderView {
   readonly order: Order
-  readonly market: Market
+  readonly market: MarketRules
   readonly fills: readonly Trade[]
 }
 
+/** A trade with its ledger transfers, seen from the side of `account`. */
+export interface TradeView {
+  readonly trade: Trade
+  readonly account: number
+  readonly transfers: readonly Transfer[]
+}
+
 export interface BookView {
-  readonly market: Market
+  readonly market: MarketRules
   /** The last command that the levels contain. */
   readonly sequence: bigint
   readonly levels: readonly DepthRow[]
@@ -74,58 +72,21 @@ export interface BookView {
 
 const PLACE_ORDER = 'POST /v1/orders'
 
-/** Markets, orders and trades. Reads see committed state only. */
+/** Orders, trades and, as `markets`, what they happen on. Reads see committed state only. */
 export class TradingService {
+  readonly markets: MarketService
   readonly #database: Database
   readonly #ledger: LedgerService
   readonly #sink: CommandSink
-  readonly #markets = new Map<string, Market>()
   /** Keys of orders that are on their way; held until the commit answered. */
   readonly #running = new Set<string>()
 
-  constructor({ database, ledger, sink }: TradingServiceOptions) {
+  constructor(options: TradingServiceOptions) {
+    const { database, ledger, sink } = options
+    this.markets = new MarketService(options)
     this.#database = database
     this.#ledger = ledger
     this.#sink = sink
-  }
-
-  async listMarkets(): Promise<readonly Market[]> {
-    return store.readMarkets(this.#database)
-  }
-
-  /** Throws `trading.market_not_found`. Terms never change, so they are read once. */
-  async getMarket(symbol: string): Promise<Market> {
-    const known = this.#markets.get(symbol)
-    if (known !== undefined) return known
-    const found = await store.findMarket(this.#database, symbol)
-    if (found === undefined) throw tradingErrors.market_not_found(symbol)
-    this.#markets.set(symbol, found)
-    return found
-  }
-
-  /** Opens a market; the same terms again give the one that exists. */
-  async createMarket(request: MarketRequest): Promise<{ market: Market; replayed: boolean }> {
-    const base = await this.#ledger.getAssetBySymbol(request.base)
-    const quote = await this.#ledger.getAssetBySymbol(request.quote)
-    if (base.asset === quote.asset) throw tradingErrors.market_pair()
-    const found = await store.findMarket(this.#database, request.symbol)
-    if (found !== undefined) {
-      if (!hasTerms(found, request, base.asset, quote.asset)) throw tradingErrors.market_exists()
-      return { market: found, replayed: true }
-    }
-    const result = await this.#sink.submit({
-      ...request,
-      type: 'create_market',
-      base: base.asset,
-      quote: quote.asset,
-      base_decimals: base.decimals,
-      quote_decimals: quote.decimals,
-    })
-    // Another request opened it in the meantime; its terms are in the tables by now.
-    if (!result.ok && result.error.code === tradingErrors.market_exists.code)
-      return this.createMarket(request)
-    requireAccepted(result)
-    return { market: await this.getMarket(request.symbol), replayed: false }
   }
 
   /**
@@ -151,14 +112,17 @@ export class TradingService {
     }
   }
 
-  /** Throws `trading.order_not_found`, for another's order too. */
-  async getOrder(trader: Trader, id: string): Promise<OrderView> {
-    return this.#view(await this.#ownOrder(trader, id))
+  /** Throws `trading.order_not_found`, for another's order too unless the reader sees all. */
+  async getOrder(reader: Reader, id: string): Promise<OrderView> {
+    const order = await store.findOrder(this.#database, uuidOf('order', id))
+    if (order === undefined || !mayRead(reader, order.account))
+      throw tradingErrors.order_not_found()
+    return this.#view(order)
   }
 
   /** Newest first; one row more than `limit`. */
   async listOrders(filter: store.OrderFilter): Promise<readonly OrderView[]> {
-    if (filter.market !== undefined) await this.getMarket(filter.market)
+    if (filter.market !== undefined) await this.markets.getRules(filter.market)
     return this.#views(await store.readOrders(this.#database, filter))
   }
 
@@ -174,7 +138,7 @@ export class TradingService {
 
   /** Cancels every open order of the account, or those of one market. */
   async cancelOrders(trader: Trader, market: string | undefined): Promise<readonly OrderView[]> {
-    if (market !== undefined) await this.getMarket(market)
+    if (market !== undefined) await this.markets.getRules(market)
     const result = await this.#sink.submit({
       type: 'cancel_orders',
       account: trader.chainAccount,
@@ -184,7 +148,7 @@ export class TradingService {
   }
 
   async getBook(symbol: string, depth: number): Promise<BookView> {
-    const market = await this.getMarket(symbol)
+    const market = await this.markets.getRules(symbol)
     return inSnapshot(this.#database, async (tx) => ({
       market,
       sequence: (await this.#ledger.journalHead(tx)).sequence,
@@ -198,28 +162,25 @@ export class TradingService {
     before: TradePlace | undefined,
     limit: number,
   ): Promise<readonly Trade[]> {
-    await this.getMarket(symbol)
+    await this.markets.getRules(symbol)
     return store.readMarketTrades(this.#database, symbol, before, limit)
   }
 
-  /** Own trades, newest first. */
-  async listOwnTrades(
-    trader: Trader,
+  /** Trades of an account, newest first. */
+  async listAccountTrades(
+    account: number,
     before: TradePlace | undefined,
     limit: number,
   ): Promise<readonly Trade[]> {
-    return store.readAccountTrades(this.#database, trader.chainAccount, before, limit)
+    return store.readAccountTrades(this.#database, account, before, limit)
   }
 
-  /** Throws `trading.trade_not_found`, for trades of others too. */
-  async getOwnTrade(
-    trader: Trader,
-    id: string,
-  ): Promise<{ readonly trade: Trade; readonly transfers: readonly Transfer[] }> {
+  /** Throws `trading.trade_not_found`, for trades of others too unless the reader sees all. */
+  async getTrade(reader: Reader, id: string): Promise<TradeView> {
     const trade = await store.findTrade(this.#database, uuidOf('trade', id))
-    const own = trade?.buyer === trader.chainAccount || trade?.seller === trader.chainAccount
-    if (trade === undefined || !own) throw tradingErrors.trade_not_found()
-    return { trade, transfers: await this.#ledger.listTransfersOf(trade.id) }
+    const account = trade === undefined ? undefined : sideToRead(reader, trade)
+    if (trade === undefined || account === undefined) throw tradingErrors.trade_not_found()
+    return { trade, account, transfers: await this.#ledger.listTransfersOf(trade.id) }
   }
 
   /** Trades of a range of sequences, both ends included, in journal order. */
@@ -262,7 +223,7 @@ export class TradingService {
     key: string | undefined,
     inputHash: Buffer,
   ): Promise<OrderView> {
-    const market = await this.getMarket(request.market)
+    const market = await this.markets.getRules(request.market)
     const id = newUuid()
     const command = {
       type: 'place_order',
@@ -303,7 +264,7 @@ export class TradingService {
       const own = fills.filter(
         (trade) => trade.makerOrder === order.id || trade.takerOrder === order.id,
       )
-      views.push({ order, market: await this.getMarket(order.market), fills: own })
+      views.push({ order, market: await this.markets.getRules(order.market), fills: own })
     }
     return views
   }
@@ -326,7 +287,7 @@ function keyOf({ accountId }: Trader, key: string) {
   return { scope: accountId, operation: PLACE_ORDER, key }
 }
 
-function priceOf(market: Market, request: OrderRequest): { readonly price?: string } {
+function priceOf(market: MarketRules, request: OrderRequest): { readonly price?: string } {
   const { type, price } = request
   if (type === 'market') {
     if (price !== undefined) throw tradingErrors.price_not_allowed()
@@ -347,25 +308,6 @@ function sized(size: bigint | SizeProblem, offGrid: () => AppError): bigint {
   if (size === 'off_grid') throw offGrid()
   if (size === 'too_many_decimals') throw tradingErrors.too_many_decimals()
   throw tradingErrors.notional_out_of_range()
-}
-
-function hasTerms(market: Market, request: MarketRequest, base: number, quote: number): boolean {
-  return (
-    market.base === base &&
-    market.quote === quote &&
-    market.tickSize === request.tick_size &&
-    market.lotSize === request.lot_size &&
-    market.makerFeeBps === request.maker_fee_bps &&
-    market.takerFeeBps === request.taker_fee_bps &&
-    market.collarBps === request.market_collar_bps
-  )
-}
-
-/** Turns a refusal of the core into the error that its code names. */
-function requireAccepted(result: CommandResult): object {
-  if (result.ok) return result.value
-  const { code, detail } = result.error
-  throw present(findErrorDefinition(code), `error ${code}`)(detail)
 }
 
 function placedOf(value: object): Placed {

@@ -1,10 +1,13 @@
+import { accountsErrors } from '#accounts/errors.ts'
+import { readerOf } from '#accounts/reader.ts'
+import type { AccountsService } from '#accounts/service.ts'
 import { present } from '#kernel/assert.ts'
 import { pageOf } from '#kernel/page.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import { reply, route, type Route } from '#platform/http/route.ts'
 import { pageRequest } from '#platform/http/schema-parts.ts'
 import { tradingErrors } from './errors.ts'
-import { tradeDetail, tradePage, tradeParams, tradesQuery } from './schema.ts'
+import { accountTradesQuery, tradeDetail, tradePage, tradeParams } from './schema.ts'
 import type { TradingService } from './service.ts'
 import type { SettlementPort } from './settlement-port.ts'
 import type { Trade } from './trade.ts'
@@ -14,6 +17,7 @@ import { ownTradeView, transferView } from './view.ts'
 interface Deps {
   readonly trading: TradingService
   readonly ledger: LedgerService
+  readonly accounts: Pick<AccountsService, 'getAccountToRead'>
   readonly settlement: SettlementPort
 }
 
@@ -26,17 +30,18 @@ function listTrades(deps: Deps): Route {
     method: 'GET',
     path: '/v1/trades',
     id: 'listTrades',
-    summary: 'Own trades with their settlement, newest first',
+    summary: 'Trades of an account with their settlement, newest first',
     tags: ['trades'],
     permission: 'trades:read',
-    query: tradesQuery,
+    query: accountTradesQuery,
     responses: { 200: tradePage },
-    errors: [],
+    errors: [accountsErrors.account_not_found],
     handle: async ({ query, principal }) => {
       const { after, limit } = pageRequest(query)
-      const rows = await deps.trading.listOwnTrades(principal, tradePlace(after), limit + 1)
+      const account = await deps.accounts.getAccountToRead(readerOf(principal), query.account_id)
+      const rows = await deps.trading.listAccountTrades(account, tradePlace(after), limit + 1)
       const page = pageOf(rows, limit, tradePlaceText)
-      return reply(200, { ...page, data: await viewsOf(deps, page.data, principal.chainAccount) })
+      return reply(200, { ...page, data: await viewsOf(deps, page.data, account) })
     },
   })
 }
@@ -46,7 +51,8 @@ function getTrade(deps: Deps): Route {
     method: 'GET',
     path: '/v1/trades/:id',
     id: 'getTrade',
-    summary: 'One of the own trades with its ledger transfers',
+    summary:
+      'One trade with its ledger transfers; of others for auditors only, as the taker sees it',
     tags: ['trades'],
     permission: 'trades:read',
     params: tradeParams,
@@ -54,10 +60,10 @@ function getTrade(deps: Deps): Route {
     responses: { 200: tradeDetail },
     errors: [],
     handle: async ({ params, principal }) => {
-      const { trade, transfers } = await deps.trading.getOwnTrade(principal, params.id)
-      const [view] = await viewsOf(deps, [trade], principal.chainAccount)
+      const found = await deps.trading.getTrade(readerOf(principal), params.id)
+      const [view] = await viewsOf(deps, [found.trade], found.account)
       const assets = new Map((await deps.ledger.listAssets()).map((row) => [row.asset, row]))
-      const legs = transfers.map((transfer) =>
+      const legs = found.transfers.map((transfer) =>
         transferView(transfer, present(assets.get(transfer.asset), `asset ${transfer.asset}`)),
       )
       return reply(200, { ...view, transfers: legs })
@@ -70,7 +76,7 @@ async function viewsOf(deps: Deps, trades: readonly Trade[], account: number) {
   const settlements = await deps.settlement.settlementOf(sequences)
   return Promise.all(
     trades.map(async (trade) => {
-      const market = await deps.trading.getMarket(trade.market)
+      const market = await deps.trading.markets.getRules(trade.market)
       return ownTradeView(market, trade, account, settlements.get(trade.sequence))
     }),
   )

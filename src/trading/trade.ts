@@ -1,3 +1,4 @@
+import { mayRead, type Reader } from '#accounts/reader.ts'
 import type { Side } from './order.ts'
 
 /** One maker order met: both sides pay their fee out of or on top of `notional`, in quote atoms. */
@@ -19,4 +20,12 @@ export interface Trade {
   readonly takerFee: bigint
   /** Milliseconds. */
   readonly at: number
+}
+
+/** The account from whose side the reader sees the trade; of a foreign one, the taker's. */
+export function sideToRead(reader: Reader, trade: Trade): number | undefined {
+  const { buyer, seller, takerSide } = trade
+  if (reader.chainAccount === buyer || reader.chainAccount === seller) return reader.chainAccount
+  const taker = takerSide === 'buy' ? buyer : seller
+  return mayRead(reader, taker) ? taker : undefined
 }

@@ -1,10 +1,11 @@
+import { jsonInteger } from '#kernel/json.ts'
 import { idFromUuid } from '#kernel/id.ts'
 import { formatDecimal } from '#kernel/money.ts'
 import { formatInstant, instant } from '#kernel/time.ts'
 import { accountText } from '#ledger/account-code.ts'
 import type { ListedAsset } from '#ledger/account.ts'
 import type { Transfer } from '#ledger/transfer.ts'
-import { formatPrice, formatQuantity, type Market } from './market.ts'
+import { formatPrice, formatQuantity, type Market, type MarketRules } from './market.ts'
 import { averagePrice, remainingLots, type Order, type Side } from './order.ts'
 import type { TradeSettlement } from './settlement-port.ts'
 import type { Trade } from './trade.ts'
@@ -26,7 +27,7 @@ export function marketView(market: Market, symbolOf: (asset: number) => string) 
 
 interface OrderParts {
   readonly order: Order
-  readonly market: Market
+  readonly market: MarketRules
   readonly fills: readonly Trade[]
 }
 
@@ -45,7 +46,7 @@ export function orderView({ order, market, fills }: OrderParts) {
     average_price: averagePrice(market, order),
     status: order.status,
     ...(order.reason !== null && { reason: order.reason }),
-    sequence: order.sequence.toString(),
+    sequence: jsonInteger(order.sequence),
     fills: fills.map((trade) => ({
       trade_id: idFromUuid('trade', trade.id),
       price: formatPrice(market, trade.ticks),
@@ -57,21 +58,21 @@ export function orderView({ order, market, fills }: OrderParts) {
   }
 }
 
-export function publicTradeView(market: Market, trade: Trade) {
+export function publicTradeView(market: MarketRules, trade: Trade) {
   return {
     id: idFromUuid('trade', trade.id),
     market: trade.market,
     price: formatPrice(market, trade.ticks),
     quantity: formatQuantity(market, trade.lots),
     taker_side: trade.takerSide,
-    sequence: trade.sequence.toString(),
+    sequence: jsonInteger(trade.sequence),
     created_at: timeText(trade.at),
   }
 }
 
 /** A trade as one of its two sides sees it. */
 export function ownTradeView(
-  market: Market,
+  market: MarketRules,
   trade: Trade,
   account: number,
   settlement: TradeSettlement | undefined,
@@ -86,7 +87,7 @@ export function ownTradeView(
     price: formatPrice(market, trade.ticks),
     quantity: formatQuantity(market, trade.lots),
     ...feeView(market, trade, order),
-    sequence: trade.sequence.toString(),
+    sequence: jsonInteger(trade.sequence),
     created_at: timeText(trade.at),
     settlement: settlementView(settlement),
   }
@@ -94,7 +95,7 @@ export function ownTradeView(
 
 export function transferView(transfer: Transfer, asset: ListedAsset) {
   return {
-    sequence: transfer.sequence.toString(),
+    sequence: jsonInteger(transfer.sequence),
     index: transfer.index,
     debit: accountText(transfer.debit),
     credit: accountText(transfer.credit),
@@ -110,7 +111,7 @@ function settlementView(settlement: TradeSettlement | undefined) {
   return { id: id === null ? null : idFromUuid('batch', id), status, tx_hash: txHash }
 }
 
-function feeView(market: Market, trade: Trade, order: string) {
+function feeView(market: MarketRules, trade: Trade, order: string) {
   const isMaker = trade.makerOrder === order
   const fee = isMaker ? trade.makerFee : trade.takerFee
   return {

@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { complianceModule } from '#compliance/module.ts'
+import { complianceModule, type ComplianceModule } from '#compliance/module.ts'
 import { startAccounts, newWallet, type AccountsFixture, type Person } from '../support/accounts.ts'
 import { ChainRequests } from '../support/chain-requests.ts'
+import { silentLog } from '../support/database.ts'
 import { TestApi, type Call } from '../support/http.ts'
 
 let accounts: AccountsFixture
 let api: TestApi
 let officer: Person
+let compliance: ComplianceModule
 const chain = new ChainRequests()
 
 beforeAll(async () => {
   accounts = await startAccounts()
   const { database, clock, service } = accounts
-  const compliance = complianceModule({ database, clock, chain, accounts: service })
+  compliance = complianceModule({ database, clock, log: silentLog, chain, accounts: service })
   api = new TestApi([...accounts.routes, ...compliance.routes], accounts.authenticator)
   await api.server.start()
   officer = await accounts.person('officer', 'compliance')
@@ -172,7 +174,7 @@ describe('an approval', () => {
     const { chainAccount } = person.user
     expect(chain.requests.at(-1)).toMatchObject({
       signer: 'registrar',
-      key: `register:${chainAccount}`,
+      key: `register:${chainAccount}:1`,
       to: '0x1111111111111111111111111111111111111111',
     })
     const call = chain.lastCall('InvestorRegistry')
@@ -234,6 +236,84 @@ describe('an approval', () => {
     const path = '/v1/registrations/acc_1/approve'
     const odd = await api.refusal('POST', path, { bearer, body: { investor_class: 1 } })
     expect(odd).toBe('404 compliance.registration_not_found')
+  })
+})
+
+describe('a registration that the chain did not take', () => {
+  const lastKey = () => chain.requests.at(-1)?.key ?? ''
+  const fail = (state: 'rejected' | 'reverted') =>
+    chain.outcomes.set(lastKey(), { state, error: 'WalletTaken()' })
+  const lost = async ({ user }: Person) =>
+    (await compliance.service.returnLostRegistrations()).filter(
+      ({ accountId }) => accountId === user.accountId,
+    )
+
+  it.each(['rejected', 'reverted'] as const)(
+    'since it was %s is back in the queue with the reason, and may be approved again',
+    async (state) => {
+      const person = await applicant(`lost${counter()}`)
+      await decide(person, 'approve', { investor_class: 7 })
+      expect(await lost(person)).toEqual([])
+      expect(await me(person)).toMatchObject({ registration: { status: 'submitted' } })
+      fail(state)
+      expect(await lost(person)).toHaveLength(1)
+      expect(await lost(person)).toEqual([])
+      const { bearer } = officer
+      const queue = '/v1/registrations?status=pending_approval&limit=200'
+      const { data } = (await api.call('GET', queue, { bearer })).body
+      expect(data).toContainEqual(
+        expect.objectContaining({
+          account_id: person.user.accountId,
+          investor_class: null,
+          reason: expect.stringContaining('WalletTaken()'),
+        }),
+      )
+      const again = await decide(person, 'approve', { investor_class: 8 })
+      expect([again.status, again.body['status'], again.body['reason']]).toEqual([
+        202,
+        'submitted',
+        null,
+      ])
+      expect(lastKey()).toBe(`register:${person.user.chainAccount}:2`)
+      expect(chain.lastCall('InvestorRegistry')[3]).toBe(8n)
+      expect(await lost(person)).toEqual([])
+    },
+  )
+
+  it('may be refused instead, and keeps its count for the next wallet', async () => {
+    const person = await applicant('tom')
+    await decide(person, 'approve', { investor_class: 7 })
+    fail('rejected')
+    await lost(person)
+    const refused = await decide(person, 'refuse', { reason: 'Taken' })
+    expect(refused.body).toMatchObject({ status: 'refused', reason: 'Taken' })
+    await api.call('POST', '/v1/wallets', await proof(person))
+    await decide(person, 'approve', { investor_class: 7 })
+    expect(lastKey()).toBe(`register:${person.user.chainAccount}:2`)
+  })
+
+  it('stays registered when the chain registered it all the same', async () => {
+    const wallet = newWallet()
+    const person = await applicant('uli', wallet)
+    await decide(person, 'approve', { investor_class: 7 })
+    fail('reverted')
+    await registerOnChain(person, wallet.address)
+    expect(await lost(person)).toEqual([])
+    expect(await me(person)).toMatchObject({ registration: { status: 'registered' } })
+  })
+
+  it('is given back by the worker, by itself', async () => {
+    const person = await applicant('vic')
+    await decide(person, 'approve', { investor_class: 7 })
+    fail('reverted')
+    for (const worker of compliance.workers) await worker.start(new AbortController().signal)
+    try {
+      await expect
+        .poll(() => me(person), { timeout: 10_000 })
+        .toMatchObject({ registration: { status: 'pending_approval' } })
+    } finally {
+      for (const worker of compliance.workers) await worker.stop()
+    }
   })
 })
 

@@ -84,6 +84,39 @@ describe('bad input', () => {
     expect(await refuseOrder(body)).toMatch(/^422 (platform|trading|ledger)\./)
   })
 
+  it('refuses an order on a closed market, where resting ones stay and may be cancelled', async () => {
+    const [investor, operator] = [sandbox.client('investor'), sandbox.client('operator')]
+    const market = `/v1/markets/${ORDER.market}`
+    const resting = await investor.post('/v1/orders', { ...ORDER, price: '60.00' }, randomUUID())
+    expect(await investor.refusal('POST', `${market}/close`)).toBe('403 platform.forbidden')
+    try {
+      expect((await operator.post(`${market}/close`))['status']).toBe('closed')
+      expect((await operator.post(`${market}/close`))['status']).toBe('closed')
+      expect(await refuseOrder(ORDER)).toBe('409 trading.market_closed')
+      const path = `/v1/orders/${text(resting, 'id')}`
+      expect((await investor.get(path))['status']).toBe('open')
+      expect((await investor.delete(path))['status']).toBe('cancelled')
+    } finally {
+      expect((await operator.post(`${market}/open`))['status']).toBe('open')
+    }
+    const placed = await investor.post('/v1/orders', { ...ORDER, price: '60.00' }, randomUUID())
+    expect(placed['status']).toBe('open')
+    await investor.delete(`/v1/orders/${text(placed, 'id')}`)
+  })
+
+  it('shows an auditor what belongs to others, account by account', async () => {
+    const [order] = await sandbox.client('investor').all('/v1/orders')
+    const auditor = sandbox.client('auditor')
+    expect(await auditor.get(`/v1/orders/${text(order, 'id')}`)).toEqual(order)
+    for (const path of ['/v1/orders', '/v1/trades', '/v1/withdrawals', '/v1/deposits']) {
+      const query = `${path}?account_id=${sandbox.user('investor').accountId}`
+      expect(await auditor.all(query)).toEqual(await sandbox.client('investor').all(path))
+      expect(await sandbox.client('investor', 1).refusal('GET', query)).toBe(
+        '403 platform.forbidden',
+      )
+    }
+  })
+
   it('names the field that is wrong', async () => {
     const { body } = await sandbox
       .client('investor')

@@ -21,7 +21,7 @@ describe('stopping and starting', () => {
     await settleAll(sandbox)
     await until('the gas of the settlement', async () => {
       const [latest] = await sandbox.client('operator').all('/v1/settlements')
-      return typeof latest?.['gas_used'] === 'string'
+      return typeof latest?.['gas_used'] === 'number'
     })
     const order = await sandbox.client('investor', 0).post('/v1/orders', {
       market: sandbox.market,

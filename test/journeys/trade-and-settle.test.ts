@@ -71,7 +71,7 @@ describe('trading and settling', () => {
     const batch = await settleAll(sandbox)
     expect(Number(batch['trades'])).toBe(20)
     expect(Number(batch['deltas'])).toBe(5)
-    expect(batch['netting_ratio']).toBe('16.00')
+    expect(batch['netting_ratio']).toBe(16)
     for (const place of [0, 1]) {
       for (const asset of ['USD', 'HARBOR']) {
         const balance = await balanceOf(sandbox, asset, 'investor', place)

@@ -167,7 +167,7 @@ describe('a batch', () => {
   })
 
   it('tells how many transfers a delta stands for', () => {
-    expect(nettingRatio(30, 4)).toBe('7.50')
+    expect(nettingRatio(30, 4)).toBe(7.5)
     expect(nettingRatio(30, 0)).toBeNull()
   })
 })

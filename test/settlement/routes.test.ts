@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { paymentsRoutes } from '#payments/routes.ts'
+import { newId } from '#platform/crypto.ts'
 import type { Principal } from '#platform/http/principal.ts'
 import type { Route } from '#platform/http/route.ts'
+import { accountsOn, PASSWORD } from '../support/accounts.ts'
 import { order } from '../support/commands.ts'
 import { event, startRig, type Rig } from './rig.ts'
 
 let rig: Rig
 let routes: readonly Route[]
+let accounts: ReturnType<typeof accountsOn>
 
 const OPERATOR: Principal = {
   userId: 'usr_1',
@@ -20,7 +23,9 @@ const OPERATOR: Principal = {
 beforeAll(async () => {
   rig = await startRig()
   const { payments, settlement, engine } = rig
-  routes = [...settlement.routes, ...paymentsRoutes({ payments, ledger: engine.ledger })]
+  const { ledger, database } = engine
+  accounts = accountsOn(database)
+  routes = [...settlement.routes, ...paymentsRoutes({ payments, ledger, accounts })]
 })
 
 afterAll(async () => {
@@ -32,18 +37,19 @@ interface Sent {
   readonly query?: object
   readonly body?: object
   readonly key?: string
+  readonly principal?: Principal
 }
 
 /** Calls a route as the server does and holds its reply against the declared schema. */
 async function call(id: string, sent: Sent = {}) {
   const found = routes.find((route) => route.id === id)
   if (found === undefined) throw new TypeError(`no route ${id}`)
-  const { params = {}, query = {}, body = {}, key } = sent
+  const { params = {}, query = {}, body = {}, key, principal = OPERATOR } = sent
   const reply = await found.run({
     params,
     query,
     body,
-    principal: OPERATOR,
+    principal,
     idempotencyKey: key,
     requestId: 'req',
     remoteAddress: '::1',
@@ -63,7 +69,7 @@ describe('the routes of settlement and payments', () => {
     expect(made).toMatchObject({ status: 'netted', kind: 'trade', trades: 1, tx_hash: null })
     await rig.mineAll()
     const final = await call('getSettlement', { params: { id: made['id'] } })
-    expect(final).toMatchObject({ status: 'final', gas_used: '123456', head: made['head'] })
+    expect(final).toMatchObject({ status: 'final', gas_used: 123456, head: made['head'] })
     expect((await call('listSettlements', { query: { limit: '1' } }))['data']).toHaveLength(1)
     const clean = await call('getReconciliation')
     expect(clean).toMatchObject({ status: 'clean', differences: [] })
@@ -92,6 +98,34 @@ describe('the routes of settlement and payments', () => {
     expect(data).toMatchObject([{ asset: 'BLDG', amount: '0.0005', status: 'incoming' }])
     await rig.chain.finalize()
     await rig.arrive()
+  })
+
+  it('show payments of others to auditors alone', async () => {
+    const user = await accounts.createUser({ email: 'a@b.c', password: PASSWORD, name: 'a' })
+    expect(user.chainAccount).toBe(16)
+    const stranger = { ...OPERATOR, chainAccount: 18 }
+    const auditor = { ...stranger, permissions: new Set(['audit:read']) }
+    const made = await call('requestWithdrawal', { body: { asset: 'USD', amount: '1' }, key: 'x' })
+    const params = { id: made['id'] }
+    expect(await call('getWithdrawal', { params, principal: auditor })).toEqual(made)
+    await expect(call('getWithdrawal', { params, principal: stranger })).rejects.toMatchObject({
+      code: 'payments.withdrawal_not_found',
+    })
+    const query = { account_id: user.accountId }
+    for (const list of ['listWithdrawals', 'listDeposits']) {
+      const own = await call(list)
+      expect(own['data']).not.toEqual([])
+      expect(await call(list, { query, principal: auditor })).toEqual(own)
+      expect((await call(list, { principal: auditor }))['data']).toEqual([])
+      for (const principal of [stranger, OPERATOR])
+        await expect(call(list, { query, principal })).rejects.toMatchObject({
+          code: 'platform.forbidden',
+        })
+      const unknown = { account_id: newId('account') }
+      await expect(call(list, { query: unknown, principal: auditor })).rejects.toMatchObject({
+        code: 'accounts.account_not_found',
+      })
+    }
   })
 
   it('name a difference and refuse to resume while it is there', async () => {

@@ -341,7 +341,8 @@ describe('a withdrawal', () => {
     amount,
     key,
   })
-  const statusOf = async (id: string) => (await payments.getWithdrawal(16, id)).status
+  const statusOf = async (id: string) =>
+    (await payments.getWithdrawal({ chainAccount: 16, seesAll: false }, id)).status
 
   it('is held, paid when its hold is covered, and posted when it is final', async () => {
     const { result } = await payments.requestWithdrawal(request('a'))

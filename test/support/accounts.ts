@@ -9,6 +9,18 @@ import { Database } from '#platform/db/pool.ts'
 import { createLog } from '#platform/log.ts'
 import { createDatabase } from './postgres.ts'
 
+/** The service of accounts on a database that has its tables. */
+export function accountsOn(database: Database): AccountsModule['service'] {
+  return accountsModule({
+    database,
+    clock: new TestClock(),
+    log: createLog({ level: 'silent' }),
+    jwtPrivateKey: newJwtKey(),
+    site: () => SITE,
+    openAccount: () => Promise.resolve(),
+  }).service
+}
+
 /** Stands still until it is moved. */
 export class TestClock implements Clock {
   #nowMs = Date.UTC(2026, 10, 21, 12)

@@ -1,13 +1,18 @@
 import { Interface, type InterfaceAbi } from 'ethers'
 import abi from '#chain/contracts/abi.json' with { type: 'json' }
-import type { ChainService } from '#chain/service.ts'
+import type { ChainService, ManagedTransaction } from '#chain/service.ts'
 import { newId } from '#platform/crypto.ts'
 
 type Request = Parameters<ChainService['requestTransaction']>[1]
 
 /** Stands where the transaction manager takes requests in, and keeps them. */
-export class ChainRequests implements Pick<ChainService, 'deployment' | 'requestTransaction'> {
+export class ChainRequests implements Pick<
+  ChainService,
+  'deployment' | 'findTransaction' | 'requestTransaction'
+> {
   readonly requests: Request[] = []
+  /** What became of requests, by their key; the others wait. */
+  readonly outcomes = new Map<string, Pick<ManagedTransaction, 'state' | 'error'>>()
 
   deployment(): ReturnType<ChainService['deployment']> {
     const contracts = {
@@ -20,6 +25,12 @@ export class ChainRequests implements Pick<ChainService, 'deployment' | 'request
   requestTransaction(_tx: unknown, request: Request): Promise<string> {
     this.requests.push(request)
     return Promise.resolve(newId('transaction'))
+  }
+
+  findTransaction(_db: unknown, key: string): Promise<ManagedTransaction | undefined> {
+    if (!this.requests.some((request) => request.key === key)) return Promise.resolve(undefined)
+    const outcome = this.outcomes.get(key) ?? { state: 'requested' }
+    return Promise.resolve({ id: newId('transaction'), key, ...outcome })
   }
 
   /** The arguments of the last request, read by the ABI of the contract. */

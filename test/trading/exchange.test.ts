@@ -4,6 +4,7 @@ import { instant } from '#kernel/time.ts'
 import { systemAccount, userAccount } from '#ledger/account-code.ts'
 import type { Command, Outcome } from '#ledger/command.ts'
 import { LedgerCore } from '#ledger/core.ts'
+import type { CancelOrder, CloseMarket, OpenMarket } from '#trading/command.ts'
 import { Exchange, type Placed } from '#trading/exchange.ts'
 import { holdOf, isOpen } from '#trading/order.ts'
 import { OrderDesk } from '#trading/order-desk.ts'
@@ -96,6 +97,61 @@ function requireInvariants(rig: Rig): void {
   const [ask] = book.side('sell')
   if (bid !== undefined && ask !== undefined) expect(bid.limitTicks < ask.limitTicks).toBe(true)
 }
+
+describe('a closed market', () => {
+  const close: CloseMarket = { type: 'close_market', symbol: MARKET }
+  const open: OpenMarket = { type: 'open_market', symbol: MARKET }
+
+  it('takes no orders, keeps those that rest and their holds, and lets them be cancelled', () => {
+    const rig = new Rig()
+    const { order: resting } = rig.placed(
+      order({ account: 16, side: 'sell', price: 100, quantity: 3 }),
+    )
+    const { order: other } = rig.placed(
+      order({ account: 16, side: 'sell', price: 101, quantity: 3 }),
+    )
+    const before = rig.core.stateText()
+    rig.core.takeChanges()
+    expect(rig.code(close)).toBeUndefined()
+    expect(rig.core.stateText()).not.toBe(before)
+    const buy = order({ account: 17, side: 'buy', price: 100, quantity: 1 })
+    expect(rig.code(buy)).toBe('trading.market_closed')
+    expect(rig.code(order({ account: 17, side: 'buy', quantity: 1 }))).toBe('trading.market_closed')
+    requireInvariants(rig)
+    const cancel: CancelOrder = { type: 'cancel_order', id: other.id, account: 16 }
+    expect(rig.code(cancel)).toBeUndefined()
+    expect(rig.code(open)).toBeUndefined()
+    const { trades } = rig.placed(buy)
+    expect(trades.map(({ makerOrder }) => makerOrder)).toEqual([resting.id])
+    requireInvariants(rig)
+  })
+
+  it('writes one row however often it changes, and none when nothing changes', () => {
+    const rig = new Rig()
+    rig.core.takeChanges()
+    for (const command of [close, open, close]) rig.apply(command)
+    const { effects, events } = rig.core.takeChanges()
+    expect(effects.get('trading')).toMatchObject([
+      { markets: [{ symbol: MARKET, status: 'closed' }] },
+    ])
+    expect(events.map(([, { type }]) => type)).toEqual([
+      'trading.market_closed.v1',
+      'trading.market_opened.v1',
+      'trading.market_closed.v1',
+    ])
+    rig.apply(close)
+    const quiet = rig.core.takeChanges()
+    expect([quiet.effects.get('trading'), quiet.events]).toEqual([undefined, []])
+  })
+
+  it('has to exist', () => {
+    const rig = new Rig()
+    for (const known of [close, open]) {
+      const command: CloseMarket | OpenMarket = { ...known, symbol: 'NO-USD' }
+      expect(rig.code(command)).toBe('trading.market_not_found')
+    }
+  })
+})
 
 describe('the exchange', () => {
   it('does what a naive exchange does, command by command', () => {

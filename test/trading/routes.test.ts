@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { User } from '#accounts/user.ts'
 import { idFromUuid } from '#kernel/id.ts'
 import { ledgerRoutes } from '#ledger/routes.ts'
 import type { CommandSink } from '#ledger/submission.ts'
-import { newUuid } from '#platform/crypto.ts'
+import { newId, newUuid } from '#platform/crypto.ts'
 import { platformErrors } from '#platform/errors.ts'
 import type { Principal } from '#platform/http/principal.ts'
 import { tradingModule } from '#trading/module.ts'
-import { TradingService } from '#trading/service.ts'
+import { MarketService } from '#trading/market-service.ts'
+import { accountsOn, PASSWORD } from '../support/accounts.ts'
 import { createEngineDatabase, startEngine, type Engine } from '../support/engine.ts'
 import { funded } from '../support/commands.ts'
 import { TestApi } from '../support/http.ts'
@@ -26,6 +28,8 @@ const MARKET = 'BLDG-USD'
 let home: TestDatabase
 let engine: Engine
 let api: TestApi
+/** Of chain account 16. */
+let owner: User
 
 beforeAll(async () => {
   home = await createEngineDatabase()
@@ -33,9 +37,11 @@ beforeAll(async () => {
   for (const command of funded([16, 17, 18])) await engine.sequencer.submit(command)
   const { database, ledger, sequencer: sink } = engine
   const settlement = { settlementOf: () => Promise.resolve(new Map()) }
-  const trading = tradingModule({ database, ledger, sink, settlement })
-  api = new TestApi([...ledgerRoutes(ledger), ...trading.routes], {
-    authenticate: (bearer) => Promise.resolve(principal(Number(bearer))),
+  const accounts = accountsOn(database)
+  owner = await accounts.createUser({ email: 'a@b.c', password: PASSWORD, name: 'a' })
+  const trading = tradingModule({ database, ledger, sink, settlement, accounts })
+  api = new TestApi([...ledgerRoutes({ ledger, accounts }), ...trading.routes], {
+    authenticate: (bearer) => Promise.resolve(principal(bearer)),
   })
   await api.server.start()
 })
@@ -46,7 +52,9 @@ afterAll(async () => {
   await home.drop()
 })
 
-function principal(chainAccount: number): Principal {
+/** A bearer is a chain account; that of an auditor says so. */
+function principal(bearer: string): Principal {
+  const chainAccount = Number.parseInt(bearer, 10)
   if (Number.isNaN(chainAccount)) throw platformErrors.unauthenticated()
   const uuid = `01900000-0000-7000-8000-${chainAccount.toString().padStart(12, '0')}`
   return {
@@ -54,7 +62,7 @@ function principal(chainAccount: number): Principal {
     accountId: idFromUuid('account', uuid),
     chainAccount,
     roles: ['investor'],
-    permissions: new Set(PERMISSIONS),
+    permissions: new Set(bearer.endsWith('auditor') ? [...PERMISSIONS, 'audit:read'] : PERMISSIONS),
   }
 }
 
@@ -212,6 +220,45 @@ describe('orders over HTTP', () => {
   })
 })
 
+describe('an auditor', () => {
+  const auditor = '18-auditor'
+
+  it('reads orders and trades of others, and nobody else does', async () => {
+    expect(owner.chainAccount).toBe(16)
+    const maker = await place('16', { quantity: '2', price: '90.00' })
+    const taker = await place('17', { side: 'buy', price: '90.00' })
+    const order = `/v1/orders/${String(maker.body['id'])}`
+    const [fill] = taker.body['fills'] as { trade_id: string }[]
+    const trade = `/v1/trades/${fill?.trade_id}`
+    for (const path of [order, trade])
+      expect(await api.refusal('GET', path, { bearer: '18' })).toMatch(/^404 /)
+    const own = await api.call('GET', order, { bearer: '16' })
+    expect((await api.call('GET', order, { bearer: auditor })).body).toEqual(own.body)
+    const seen = await api.call('GET', trade, { bearer: auditor })
+    expect(seen.body).toEqual((await api.call('GET', trade, { bearer: '17' })).body)
+    expect(seen.body).toMatchObject({ liquidity: 'taker', side: 'buy' })
+    expect(await api.refusal('DELETE', order, { bearer: auditor })).toMatch(/^404 /)
+    await api.call('DELETE', order, { bearer: '16' })
+  })
+
+  it.each(['/v1/orders', '/v1/trades', '/v1/balances'])(
+    'lists %s of an account, and nobody else does',
+    async (path) => {
+      const query = `${path}?account_id=${owner.accountId}`
+      const own = await api.call('GET', path, { bearer: '16' })
+      expect(own.body['data']).not.toEqual([])
+      expect((await api.call('GET', query, { bearer: auditor })).body).toEqual(own.body)
+      for (const bearer of ['16', '18'])
+        expect(await api.refusal('GET', query, { bearer })).toBe('403 platform.forbidden')
+      const unknown = `${path}?account_id=${newId('account')}`
+      const absent = await api.refusal('GET', unknown, { bearer: auditor })
+      expect(absent).toBe('404 accounts.account_not_found')
+      const odd = await api.refusal('GET', `${path}?account_id=16`, { bearer: auditor })
+      expect(odd).toBe('422 platform.invalid_request /account_id')
+    },
+  )
+})
+
 describe('a place in a listing', () => {
   const beyond = '9'.repeat(19)
   const cursor = (place: string): string => Buffer.from(place).toString('base64url')
@@ -252,6 +299,48 @@ describe('markets over HTTP', () => {
     expect((body['data'] as unknown[]).length).toBe(2)
   })
 
+  it('that are closed refuse orders, keep those that rest, and open again', async () => {
+    const path = `/v1/markets/${MARKET}`
+    const statuses = async () => {
+      const { body } = await api.call('GET', '/v1/markets')
+      const rows = body['data'] as { symbol: string; status: string }[]
+      return rows.find(({ symbol }) => symbol === MARKET)?.status
+    }
+    await api.call('DELETE', '/v1/orders', { bearer: '16' })
+    const [first, second] = [
+      await place('16', { price: '800.00' }),
+      await place('16', { price: '801.00' }),
+    ]
+    for (const step of ['close', 'close'] as const) {
+      const { status, body } = await api.call('POST', `${path}/${step}`, { bearer: '16' })
+      expect([status, body['symbol'], body['status']]).toEqual([200, MARKET, 'closed'])
+    }
+    expect(await statuses()).toBe('closed')
+    const before = await balanceOf('16', 'BLDG')
+    expect(await refusal({ price: '802.00' })).toBe('409 trading.market_closed')
+    expect(await refusal({ type: 'market', price: undefined, side: 'buy' }, '17')).toBe(
+      '409 trading.market_closed',
+    )
+    expect(await balanceOf('16', 'BLDG')).toEqual(before)
+    const cancelled = await api.call('DELETE', `/v1/orders/${String(first.body['id'])}`, {
+      bearer: '16',
+    })
+    expect(cancelled.body['status']).toBe('cancelled')
+    expect(await engine.ledger.verifyJournal()).toMatchObject({ equal: true })
+    for (const step of ['open', 'open'] as const) {
+      const { status, body } = await api.call('POST', `${path}/${step}`, { bearer: '16' })
+      expect([status, body['status']]).toEqual([200, 'open'])
+    }
+    expect(await statuses()).toBe('open')
+    const taker = await place('17', { side: 'buy', price: '801.00' })
+    expect(taker.body).toMatchObject({ status: 'filled', average_price: '801.000000' })
+    const met = await api.call('GET', `/v1/orders/${String(second.body['id'])}`, { bearer: '16' })
+    expect(met.body['status']).toBe('filled')
+    const absent = await api.refusal('POST', '/v1/markets/NO-USD/close', { bearer: '16' })
+    expect(absent).toBe('404 trading.market_not_found')
+    expect(await engine.ledger.verifyJournal()).toMatchObject({ equal: true })
+  })
+
   it('open once though another request opens the same one in between', async () => {
     const { database, ledger, sequencer } = engine
     const sink: CommandSink = {
@@ -260,7 +349,7 @@ describe('markets over HTTP', () => {
         return sequencer.submit(command)
       },
     }
-    const service = new TradingService({ database, ledger, sink })
+    const service = new MarketService({ database, ledger, sink })
     const request = { ...terms, symbol: 'BLDG-USDY', market_collar_bps: 500 }
     expect(await service.createMarket(request)).toMatchObject({ replayed: true })
     await expect(service.createMarket({ ...request, tick_size: '0.2' })).rejects.toMatchObject({
@@ -291,6 +380,6 @@ describe('the journal over HTTP', () => {
       from = String(body['next_from'])
     }
     const head = await api.call('GET', '/v1/journal/head', { bearer: '16' })
-    expect(head.body).toEqual({ sequence: String(Number(from) - 1), hash: `0x${hash}` })
+    expect(head.body).toEqual({ sequence: Number(from) - 1, hash: `0x${hash}` })
   })
 })

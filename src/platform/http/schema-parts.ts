@@ -11,8 +11,8 @@ export const decimalString = z
 /** A figure of a reply that may be negative. */
 export const signedDecimalString = z.string().regex(/^-?(0|[1-9]\d*)(\.\d+)?$/)
 
-/** A whole number that may leave the range of JSON's numbers, such as a sequence. */
-export const integerString = z.string().regex(/^(0|[1-9]\d{0,18})$/)
+/** A sequence, a block number, gas: a JSON number, since it counts and is no amount. */
+export const counter = z.int().nonnegative()
 
 /** RFC 3339, UTC, milliseconds. */
 export const instantString = z
@@ -37,6 +37,9 @@ export const marketString = z
 export function id(noun: IdNoun) {
   return z.string().regex(idPattern(noun), `must be an id of ${noun}`)
 }
+
+/** Query field of a listing of one account's records: the caller's own, or any for auditors. */
+export const accountQuery = { account_id: id('account').optional() }
 
 const UUID_FORM = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 

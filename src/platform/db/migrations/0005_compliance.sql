@@ -11,11 +11,13 @@ CREATE TABLE compliance.registration (
   status text NOT NULL CHECK (status IN ('pending_approval', 'submitted', 'registered', 'refused')),
   investor_class int CHECK (investor_class BETWEEN 1 AND 83),
   expires_at timestamptz,
-  -- Why it was refused.
+  -- Why it was refused, or why the chain did not take it when it was approved.
   reason text,
   -- What the chain keeps instead of the person: SHA-256 of the salt and the user's id.
   identity_salt bytea NOT NULL CHECK (octet_length(identity_salt) = 32),
   identity_hash bytea NOT NULL CHECK (octet_length(identity_hash) = 32),
+  -- Transactions that were asked for; each has a key of its own.
+  attempts int NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   tx_key text UNIQUE,
   -- `usr_…` of the officer.
   decided_by text,
@@ -23,7 +25,8 @@ CREATE TABLE compliance.registration (
   decided_at timestamptz,
   CHECK (status NOT IN ('submitted', 'registered') OR investor_class IS NOT NULL),
   CHECK (status <> 'submitted' OR tx_key IS NOT NULL),
-  CHECK ((status = 'refused') = (reason IS NOT NULL))
+  CHECK (status <> 'refused' OR reason IS NOT NULL),
+  CHECK (status IN ('refused', 'pending_approval') OR reason IS NULL)
 );
 CREATE UNIQUE INDEX registration_wallet ON compliance.registration (lower(wallet))
   WHERE status <> 'refused';

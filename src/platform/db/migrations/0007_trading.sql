@@ -81,7 +81,8 @@ DECLARE
 BEGIN
   FOR v_rows IN SELECT * FROM jsonb_array_elements(p_effects) LOOP
     INSERT INTO trading.market
-    SELECT * FROM jsonb_populate_recordset(null::trading.market, v_rows -> 'markets');
+    SELECT * FROM jsonb_populate_recordset(null::trading.market, v_rows -> 'markets')
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status;
 
     v := v_rows -> 'inserted';
     INSERT INTO trading."order" (id, seq, account, market, side, type, time_in_force,

@@ -1,17 +1,29 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What needs neither a database nor a chain: quick enough for every commit. */
 const UNIT = ['test/kernel/**/*.test.ts', 'test/house/{architecture,tidy,readme,routes}.test.ts']
 
 /** Journeys, crashes and the runtime spawn whole nodes, so they take their time. */
-const HEAVY = ['test/journeys/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/scripts/**/*.test.ts']
+const WHOLE = ['test/journeys/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/scripts/**/*.test.ts']
 
 const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
 const withPostgres = { ...common, globalSetup: ['test/support/postgres-server.ts'] }
 
+/** The longest first, so that the other worker gets through the rest meanwhile. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number =>
+      ['/test/crash/', '/test/journeys/'].findIndex((folder) => moduleId.includes(folder))
+    const weight = (file: TestSpecification): number => (rank(file) === -1 ? 2 : rank(file))
+    return (await super.sort(files)).toSorted((a, b) => weight(a) - weight(b))
+  }
+}
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...common, name: 'unit', include: UNIT } },
       {
@@ -19,14 +31,14 @@ export default defineConfig({
           ...withPostgres,
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: [...UNIT, ...HEAVY],
+          exclude: [...UNIT, ...WHOLE],
         },
       },
       {
         test: {
           ...common,
           name: 'whole',
-          include: HEAVY,
+          include: WHOLE,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

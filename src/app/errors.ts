@@ -8,6 +8,7 @@ export const appErrors = defineErrors('app', {
     title: 'The contracts changed since the sandbox was made',
   },
   addresses_missing: { kind: 'invalid', title: 'No contract addresses for this chain' },
+  broker_running: { kind: 'conflict', title: 'A broker keeps its data in this sandbox' },
   setting_missing: { kind: 'invalid', title: 'A setting is missing' },
   journal_differs: { kind: 'conflict', title: 'Replaying the journal gives another state' },
   not_ready: { kind: 'unavailable', title: 'The node did not become ready' },

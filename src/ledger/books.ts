@@ -23,10 +23,15 @@ export interface LedgerEvent {
   readonly [field: string]: unknown
 }
 
+/** A balance as it stands, with what `settled` changed by since the last commit. */
+export interface ChangedBalance extends Balance {
+  readonly settledDelta: bigint
+}
+
 /** Everything that changed since the last take; arrays are in order of first change. */
 export interface Changes {
   readonly transfers: readonly Transfer[]
-  readonly balances: readonly Balance[]
+  readonly balances: readonly ChangedBalance[]
   readonly holds: readonly Hold[]
   readonly accounts: readonly Account[]
   readonly assets: readonly ListedAsset[]
@@ -69,6 +74,8 @@ export class Books {
   #events: [bigint, LedgerEvent][] = []
   #effects = new Map<EffectContext, JsonObject[]>()
   readonly #dirtyBalances = new Set<number>()
+  /** What `settled` changed by; the table adds it, so that a figure altered there stays visible. */
+  readonly #settledDeltas = new Map<number, bigint>()
   readonly #dirtyHolds = new Map<string, Hold>()
   /** Holds of this batch that no table has seen: released ones among them need no row. */
   readonly #freshHolds = new Set<string>()
@@ -187,6 +194,8 @@ export class Books {
   }
 
   addSettled(account: bigint, asset: number, delta: bigint): void {
+    const key = balanceKey(account, asset)
+    this.#settledDeltas.set(key, (this.#settledDeltas.get(key) ?? 0n) + delta)
     this.#change(account, asset, { settled: this.balance(account, asset).settled + delta })
   }
 
@@ -246,7 +255,10 @@ export class Books {
     )
     const changes: Changes = {
       transfers: this.#transfers,
-      balances: pick(this.#dirtyBalances, this.#balances),
+      balances: pick(this.#dirtyBalances, this.#balances).map((balance) => ({
+        ...balance,
+        settledDelta: this.#settledDeltas.get(balanceKey(balance.account, balance.asset)) ?? 0n,
+      })),
       holds,
       accounts: pick(this.#dirtyAccounts, this.#accounts),
       assets: pick(this.#dirtyAssets, this.#assets),
@@ -259,6 +271,7 @@ export class Books {
     this.#effects = new Map()
     for (const dirty of [
       this.#dirtyBalances,
+      this.#settledDeltas,
       this.#dirtyHolds,
       this.#freshHolds,
       this.#dirtyAccounts,

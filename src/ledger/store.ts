@@ -60,7 +60,7 @@ function commitValues(batch: SealedBatch, prevHash: Buffer, hash: Buffer): unkno
     column(balances, (row) => row.posted),
     column(balances, (row) => row.held),
     column(balances, (row) => row.incoming),
-    column(balances, (row) => row.settled),
+    column(balances, (row) => row.settledDelta),
     column(balances, (row) => row.floor),
     column(balances, (row) => row.version),
     column(balances, (row) => row.lastSequence),

@@ -101,8 +101,16 @@ export class Term {
     if (ring.length === 0 || this.#waiting.length >= batchSize) return
     const from = performance.now()
     this.#open ??= new OpenBatch(this.#options.core, this.#sequence + 1n, this.#nextInstant())
-    for (const pending of ring.splice(0, batchSize - this.#waiting.length))
-      this.#waiting.push([pending, this.#open.apply(pending.command, pending.options)])
+    const taken = ring.splice(0, batchSize - this.#waiting.length)
+    for (const [place, pending] of taken.entries()) {
+      try {
+        this.#waiting.push([pending, this.#open.apply(pending.command, pending.options)])
+      } catch (error) {
+        // Whoever ends the term answers what waits in the ring.
+        ring.unshift(...taken.slice(place))
+        throw error
+      }
+    }
     this.timings.applyMs += performance.now() - from
   }
 

@@ -38,7 +38,6 @@ export interface Config {
   readonly settlerKey?: string | undefined
   readonly registrarKey?: string | undefined
   readonly jwtPrivateKey?: string | undefined
-  readonly internalToken?: string | undefined
 }
 
 /** The environment, which nothing else in the program reads. */
@@ -155,11 +154,6 @@ const SCHEMA = {
     )
     .optional()
     .describe('Ed25519 key that signs session tokens'),
-  INTERNAL_TOKEN: z
-    .string()
-    .min(32, 'must have 32 characters or more')
-    .optional()
-    .describe('Secret that processes of one node show to each other'),
 }
 
 type Variable = keyof typeof SCHEMA
@@ -168,7 +162,6 @@ const SECRETS: ReadonlySet<string> = new Set<Variable>([
   'SETTLER_KEY',
   'REGISTRAR_KEY',
   'JWT_PRIVATE_KEY',
-  'INTERNAL_TOKEN',
 ])
 
 const environmentSchema = z.object(SCHEMA)
@@ -212,7 +205,6 @@ function toConfig(values: z.infer<typeof environmentSchema>): Config {
     settlerKey: values.SETTLER_KEY,
     registrarKey: values.REGISTRAR_KEY,
     jwtPrivateKey: values.JWT_PRIVATE_KEY,
-    internalToken: values.INTERNAL_TOKEN,
   }
 }
 
@@ -250,7 +242,6 @@ const FIELD_OF: Readonly<Record<Variable, keyof Config>> = {
   SETTLER_KEY: 'settlerKey',
   REGISTRAR_KEY: 'registrarKey',
   JWT_PRIVATE_KEY: 'jwtPrivateKey',
-  INTERNAL_TOKEN: 'internalToken',
 }
 
 export interface VariableDescription {

@@ -7,6 +7,7 @@ import { isRunning, ownMark, type ProcessMark } from './process-identity.ts'
  */
 export class FolderClaim {
   readonly #file: string
+  #isHeld = false
 
   constructor(file: string) {
     this.#file = file
@@ -15,14 +16,20 @@ export class FolderClaim {
   /** Takes the claim; answers the pid of the process that holds it, or undefined on success. */
   take(): number | undefined {
     for (;;) {
-      if (this.#create()) return undefined
+      if (this.#create()) {
+        this.#isHeld = true
+        return undefined
+      }
       const holder = this.#holder()
       if (holder !== undefined && isRunning(holder)) return holder.pid
       rmSync(this.#file, { force: true })
     }
   }
 
+  /** Gives up what `take` won; the claim of another process stays. */
   release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
     rmSync(this.#file, { force: true })
   }
 

@@ -77,7 +77,7 @@ export function listedAssets(block: IndexedBlock): readonly number[] {
 }
 
 /**
- * The command that brings a block into the core. An unknown batch or withdrawal is left out and
+ * The command that brings a block into the core. An unknown batch is left out, an unknown withdrawal is booked, both are
  * named: the caller raises the alarm, and nobody guesses what it moved.
  */
 export function translateBlock(

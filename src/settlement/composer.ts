@@ -10,19 +10,12 @@ import {
   type Hex,
 } from './batch.ts'
 import { encodeRecords } from './records.ts'
-import {
-  tradeLeaves,
-  type LiabilityLeaf,
-  type TradeLeaf,
-  type TradeTransfer,
-} from './trade-leaf.ts'
+import { tradeLeaves, type TradeTransfer } from './trade-leaf.ts'
 
 /** The hash functions, which a pure file cannot import. */
 export interface Hashing {
   readonly keccak: (bytes: Uint8Array) => Hex
   readonly head: (header: BatchHeader) => Hex
-  readonly tradesRoot: (leaves: readonly TradeLeaf[]) => Hex
-  readonly liabilitiesRoot: (leaves: readonly LiabilityLeaf[]) => Hex
 }
 
 /** Where a batch goes: behind which head, and what the ledger had seen when it was closed. */
@@ -33,8 +26,8 @@ export interface Place {
   readonly closeTime: bigint
   /** Hash of the journal batch that ends what is covered. */
   readonly journalHash: Hex
-  /** What is owed to everybody, when it is time to publish its root. */
-  readonly liabilities: readonly LiabilityLeaf[]
+  /** Root of what is owed to everybody, when it is time to publish it; else zero. */
+  readonly liabilitiesRoot: Hex
 }
 
 export interface Composed {
@@ -52,7 +45,7 @@ export interface TradeRange {
 export function composeTrades(
   id: string,
   place: Place,
-  range: TradeRange,
+  range: TradeRange & { readonly tradesRoot: Hex },
   hashing: Hashing,
 ): Composed {
   const netting = net(range.transfers)
@@ -63,7 +56,7 @@ export function composeTrades(
     lastSequence: range.lastSequence,
     trades: leaves.length,
     transfers: netting.transfers,
-    tradesRoot: hashing.tradesRoot(leaves),
+    tradesRoot: range.tradesRoot,
     supply: null,
   })
 }
@@ -116,7 +109,7 @@ function compose(
     supplyChange: facts.supply?.change ?? 0n,
     recordsHash: hashing.keccak(records),
     tradesRoot,
-    liabilitiesRoot: hashing.liabilitiesRoot(place.liabilities),
+    liabilitiesRoot: place.liabilitiesRoot,
     journalHash,
   }
   assertBalanced(header, deltas)

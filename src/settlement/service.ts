@@ -36,7 +36,7 @@ import type { MirrorService } from './mirror-service.ts'
 import type { JournalEnd } from './range.ts'
 import type { RangeService } from './range-service.ts'
 import * as store from './store.ts'
-import type { LiabilityLeaf } from './trade-leaf.ts'
+import { tradeLeaves, type LiabilityLeaf } from './trade-leaf.ts'
 
 export interface SettlementServiceOptions {
   readonly database: Database
@@ -63,7 +63,7 @@ export interface TradeSettlement {
   readonly txHash: string | null
 }
 
-const HASHING: Hashing = { keccak: keccakOf, head: headOf, tradesRoot, liabilitiesRoot }
+const HASHING: Hashing = { keccak: keccakOf, head: headOf }
 const DAY_MS = 86_400_000
 const OPEN: Guard = () => Promise.resolve()
 
@@ -84,11 +84,12 @@ export class SettlementService {
     const state = await this.#requireReady()
     const range = await ranges.readRange(state.coveredSequence)
     if (range === undefined) throw settlementErrors.nothing_to_settle()
-    const liabilities = await this.#dueLiabilities(range.end.lastSeq)
+    const liabilities = await liabilitiesRoot(await this.#dueLiabilities(range.end.lastSeq))
+    const trades = await tradesRoot(tradeLeaves(range.transfers))
     return await inTransaction(database, async (tx) => {
       await this.#lock(tx, guard, state.coveredSequence)
       const place = await this.#nextPlace(tx, range.end, liabilities)
-      const composed = composeTrades(newUuid(), place, range, HASHING)
+      const composed = composeTrades(newUuid(), place, { ...range, tradesRoot: trades }, HASHING)
       await store.setCovered(tx, range.lastSequence)
       return await this.#send(tx, composed)
     })
@@ -104,7 +105,7 @@ export class SettlementService {
       const { id, asset, changeAtoms: change, beneficiary } = request
       const composed = composeSupply(
         newUuid(),
-        await this.#nextPlace(tx, end, []),
+        await this.#nextPlace(tx, end, ZERO_HASH),
         { request: id, asset, change, beneficiary },
         { account: beneficiary, asset, amount: delta(change) },
         HASHING,
@@ -120,7 +121,7 @@ export class SettlementService {
     const { database } = this.#options
     const state = await this.#requireReady()
     const end = await this.#findQuietEnd(state.coveredSequence)
-    const liabilities = await this.#listLiabilities(end.lastSeq)
+    const liabilities = await liabilitiesRoot(await this.#listLiabilities(end.lastSeq))
     return await inTransaction(database, async (tx) => {
       await this.#lock(tx, guard, state.coveredSequence)
       const place = await this.#nextPlace(tx, end, liabilities)
@@ -209,7 +210,7 @@ export class SettlementService {
       throw settlementErrors.in_progress()
   }
 
-  async #nextPlace(tx: Tx, end: JournalEnd, liabilities: readonly LiabilityLeaf[]): Promise<Place> {
+  async #nextPlace(tx: Tx, end: JournalEnd, liabilities: Hex): Promise<Place> {
     const last = await store.findLastBatch(tx)
     const { chainId } = this.#options.chain.deployment()
     return {
@@ -217,7 +218,7 @@ export class SettlementService {
       sequence: (last?.sequence ?? 0n) + 1n,
       closeTime: BigInt(end.blockTime),
       journalHash: `0x${end.hash.toString('hex')}`,
-      liabilities,
+      liabilitiesRoot: liabilities,
     }
   }
 

@@ -193,12 +193,13 @@ export class Exchange implements Reducer {
   #fits(books: Books, market: Market, order: Order, { matches }: MatchPlan): boolean {
     const base = sum(matches.map(({ lots }) => lots * market.lotAtoms))
     const quote = sum(matches.map(({ maker, lots }) => notionalOf(market, maker.limitTicks, lots)))
-    const accounts = new Set([FEE_ACCOUNT, userAccount(order.account)])
-    for (const { maker } of matches) accounts.add(userAccount(maker.account))
-    return [...accounts].every(
-      (account) =>
-        books.balance(account, market.base).posted + base <= MAX_ATOMS &&
-        books.balance(account, market.quote).posted + quote <= MAX_ATOMS,
+    const taker = [userAccount(order.account)]
+    const makers = matches.map(({ maker }) => userAccount(maker.account))
+    const [buyers, sellers] = order.side === 'buy' ? [taker, makers] : [makers, taker]
+    const hasRoom = (accounts: readonly bigint[], asset: number, credit: bigint): boolean =>
+      accounts.every((account) => books.balance(account, asset).posted + credit <= MAX_ATOMS)
+    return (
+      hasRoom(buyers, market.base, base) && hasRoom([FEE_ACCOUNT, ...sellers], market.quote, quote)
     )
   }
 

@@ -307,7 +307,7 @@ function sized(size: bigint | SizeProblem, offGrid: () => AppError): bigint {
   if (typeof size === 'bigint') return size
   if (size === 'off_grid') throw offGrid()
   if (size === 'too_many_decimals') throw tradingErrors.too_many_decimals()
-  throw tradingErrors.notional_out_of_range()
+  throw tradingErrors.notional_out_of_range('it must be above zero and within the safe range')
 }
 
 function placedOf(value: object): Placed {

@@ -37,7 +37,7 @@ interface Acknowledged {
 
 const LANES = 72
 const RETRY_MS = 50
-const CALL_TIMEOUT_MS = 5000
+const CALL_TIMEOUT_MS = 10_000
 const MEMORY = 40
 
 const [sandboxFile = '', ledgerFile = ''] = process.argv.slice(2)

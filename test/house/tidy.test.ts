@@ -142,6 +142,9 @@ describe('tidy', () => {
         if (specifier.startsWith('#')) used.add(posix.join('src', specifier.slice(1)))
         if (specifier.startsWith('.')) used.add(posix.join(posix.dirname(file.path), specifier))
       }
+      for (const [, worker = ''] of file.text.matchAll(/new Worker\(new URL\('([^']+)'/g)) {
+        used.add(posix.join(posix.dirname(file.path), worker))
+      }
     }
     expect(src.filter((file) => !used.has(file.path)).map((file) => file.path)).toEqual([])
   })

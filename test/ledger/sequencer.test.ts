@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { assert } from '#kernel/assert.ts'
 import { newUuid } from '#platform/crypto.ts'
 import { platformErrors } from '#platform/errors.ts'
 import type { Command } from '#ledger/command.ts'
@@ -177,6 +178,35 @@ describe('the sequencer', () => {
       'DELETE FROM trading.trade',
     ])
       await expect(engine.database.query(sql)).rejects.toMatchObject({ code: 'MA001' })
+  })
+
+  it('never writes over a settled figure that was altered, however much is traded after it', async () => {
+    await submitAll(funded([16, 17]))
+    const read = async () =>
+      engine.database.query<{ settled: bigint }>(
+        'SELECT settled FROM ledger.balance WHERE account = 16 ORDER BY asset',
+      )
+    const before = await read()
+    await engine.database.query(
+      'UPDATE ledger.balance SET settled = settled + 7 WHERE account = 16',
+    )
+    await submitAll([
+      order({ account: 16, side: 'sell', price: 100, quantity: 1 }),
+      order({ account: 17, side: 'buy', price: 100, quantity: 1 }),
+    ])
+    expect(await read()).toEqual(before.map(({ settled }) => ({ settled: settled + 7n })))
+  })
+
+  it('answers everything that it took when the core throws', async () => {
+    const broken: Command = Object.defineProperty({ type: 'place_order' }, 'market', {
+      get: () => assert(false, 'a fault in the core'),
+    })
+    const outcomes = await Promise.allSettled(
+      [...funded([16]), broken, ...funded([17])].map((command) => engine.sequencer.submit(command)),
+    )
+    expect(outcomes.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0)
+    await expect.poll(async () => engine.sequencer.health().ok).toBe(true)
+    expect((await engine.ledger.verifyJournal()).equal).toBe(true)
   })
 
   it('notices a balance that was altered behind its back', async () => {

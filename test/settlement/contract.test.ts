@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { encodeSettle } from '#chain/contracts/clearing-house.ts'
 import { delta } from '#kernel/money.ts'
 import { newUuid } from '#platform/crypto.ts'
-import { KIND_NUMBERS, type Hex } from '#settlement/batch.ts'
+import { KIND_NUMBERS, ZERO_HASH, type Hex } from '#settlement/batch.ts'
+import { tradeLeaves } from '#settlement/trade-leaf.ts'
 import {
   composeHeartbeat,
   composeSupply,
@@ -18,7 +19,7 @@ import { deployMooring } from '../../deploy/contracts/deployment.ts'
 import { interfaceOf } from '../../deploy/contracts/plan.ts'
 import { startAnvil, type TestChain } from '../support/chain.ts'
 
-const HASHING = { keccak: keccakOf, head: headOf, tradesRoot, liabilitiesRoot }
+const HASHING = { keccak: keccakOf, head: headOf }
 const PHRASE = Mnemonic.fromPhrase('test test test test test test test test test test test junk')
 const GOLD = 3
 
@@ -68,7 +69,7 @@ beforeAll(async () => {
     sequence: 1n,
     closeTime: 0n,
     journalHash: `0x${'77'.repeat(32)}`,
-    liabilities: [],
+    liabilitiesRoot: ZERO_HASH,
   }
 })
 
@@ -108,11 +109,20 @@ it('the contract takes supply, trade and heartbeat batches and agrees on every h
     { ...leg, index: 1, code: 'fee', debit: 17n, credit: 1n, amount: 3n },
   ]
   const range = { firstSequence: 1n, lastSequence: 9n, transfers }
-  await settle(composeTrades(newUuid(), place, range, HASHING))
+  await settle(
+    composeTrades(
+      newUuid(),
+      place,
+      { ...range, tradesRoot: await tradesRoot(tradeLeaves(range.transfers)) },
+      HASHING,
+    ),
+  )
   expect(await lanes(16, 17, 1)).toEqual([700n, 197n, 3n])
 
-  await settle(composeTrades(newUuid(), place, { ...range, transfers: [] }, HASHING))
-  const owed = { ...place, liabilities: [['16', '3', '700'] as const] }
+  await settle(
+    composeTrades(newUuid(), place, { ...range, transfers: [], tradesRoot: ZERO_HASH }, HASHING),
+  )
+  const owed = { ...place, liabilitiesRoot: await liabilitiesRoot([['16', '3', '700']]) }
   await settle(composeHeartbeat(newUuid(), owed, HASHING))
   expect(await vault.getFunction('sequence')()).toBe(4n)
   expect(await vault.getFunction('totalOf')(GOLD)).toBe(900n)

@@ -5,11 +5,10 @@ import { inTransaction } from '#platform/db/transaction.ts'
 import { ZERO_HASH, type Batch } from '#settlement/batch.ts'
 import { composeSupply, composeTrades, type Composed, type Place } from '#settlement/composer.ts'
 import { genesisHead, headOf, keccakOf } from '#settlement/keccak-adapter.ts'
-import { liabilitiesRoot, tradesRoot } from '#settlement/merkle-adapter.ts'
 import * as store from '#settlement/store.ts'
 import { openDatabase, type OpenDatabase } from '../support/database.ts'
 
-const HASHING = { keccak: keccakOf, head: headOf, tradesRoot, liabilitiesRoot }
+const HASHING = { keccak: keccakOf, head: headOf }
 const VAULT = '0x5FbDB2315678afecb367f032d93F642f64180aa3'
 const TX = `0x${'11'.repeat(32)}`
 let open: OpenDatabase
@@ -35,7 +34,7 @@ async function nextPlace(): Promise<Place> {
     sequence: (last?.sequence ?? 0n) + 1n,
     closeTime: 1_700_000_000n,
     journalHash: `0x${'77'.repeat(32)}`,
-    liabilities: [],
+    liabilitiesRoot: ZERO_HASH,
   }
 }
 
@@ -52,7 +51,9 @@ async function insertTrades(): Promise<Batch> {
     { ...quote, code: 'fee', ref: null },
   ]
   const range = { firstSequence, lastSequence, transfers }
-  return await insert(composeTrades(newUuid(), await nextPlace(), range, HASHING))
+  return await insert(
+    composeTrades(newUuid(), await nextPlace(), { ...range, tradesRoot: ZERO_HASH }, HASHING),
+  )
 }
 
 async function insertSupply(): Promise<Batch> {
@@ -87,7 +88,7 @@ describe('a stored batch', () => {
     const composed = composeTrades(
       newUuid(),
       await nextPlace(),
-      { firstSequence: 900n, lastSequence: 901n, transfers: [] },
+      { firstSequence: 900n, lastSequence: 901n, transfers: [], tradesRoot: ZERO_HASH },
       HASHING,
     )
     const batch = await insert(composed)

@@ -50,6 +50,8 @@ export class SandboxGround {
       port: config.chainRpcPort,
       finalityDepth: this.finalityDepth,
       log: note,
+      onExit: () =>
+        terminal.fail('the chain died; stop with Ctrl-C and start again, nothing final is lost'),
     })
   }
 

@@ -17,8 +17,11 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { InvariantError } from '#kernel/assert.ts'
 import { EmbeddedPostgres } from '#platform/db/embedded-postgres.ts'
 import { findProcess, isRunning, sendSignal } from '#platform/process-identity.ts'
+import { canEverybodyReach } from '../../support/reach.ts'
 
 const isRoot = process.getuid?.() === 0
+const canBecomeOther =
+  isRoot && canEverybodyReach(import.meta.filename) && canEverybodyReach(process.execPath)
 /** An account that every Unix has and that is neither root nor the server's own user. */
 const ORDINARY_UID = 1
 const CHILD = fileURLToPath(new URL('../../support/embedded-postgres-child.ts', import.meta.url))
@@ -29,10 +32,9 @@ const folders: string[] = []
 
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
-  for (const server of servers.splice(0)) {
-    await server.stop()
-    await server.remove()
-  }
+  const used = servers.splice(0)
+  for (const server of used) await server.stop()
+  for (const server of used) await server.remove()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
@@ -217,20 +219,23 @@ describe('EmbeddedPostgres', () => {
     expect(existsSync(data)).toBe(false)
   })
 
-  it.skipIf(!isRoot)('starts as an ordinary user (needs root to become one)', async () => {
-    const root = folder(0o755)
-    const home = join(root, 'home')
-    mkdirSync(home, { mode: 0o700 })
-    chownSync(home, ORDINARY_UID, ORDINARY_UID)
-    const { child, url } = await startInChild(home, { uid: ORDINARY_UID, gid: ORDINARY_UID })
-    const { data } = await serverFacts(url)
-    expect(data.startsWith(home)).toBe(true)
-    child.kill('SIGTERM')
-    await ended(child)
-    const socketFolder = new URL(url).searchParams.get('host') ?? ''
-    expect(existsSync(join(socketFolder, '.s.PGSQL.5432'))).toBe(false)
-    rmSync(socketFolder, { recursive: true })
-  })
+  it.skipIf(!canBecomeOther)(
+    'starts as an ordinary user (needs root, and folders open to all)',
+    async () => {
+      const root = folder(0o755)
+      const home = join(root, 'home')
+      mkdirSync(home, { mode: 0o700 })
+      chownSync(home, ORDINARY_UID, ORDINARY_UID)
+      const { child, url } = await startInChild(home, { uid: ORDINARY_UID, gid: ORDINARY_UID })
+      const { data } = await serverFacts(url)
+      expect(data.startsWith(home)).toBe(true)
+      child.kill('SIGTERM')
+      await ended(child)
+      const socketFolder = new URL(url).searchParams.get('host') ?? ''
+      expect(existsSync(join(socketFolder, '.s.PGSQL.5432'))).toBe(false)
+      rmSync(socketFolder, { recursive: true })
+    },
+  )
 
   it.skipIf(!isRoot)('runs as another user when root starts it (needs root)', async () => {
     const server = serverIn(folder(0o700))

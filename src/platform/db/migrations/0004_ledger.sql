@@ -136,12 +136,13 @@ BEGIN
   INSERT INTO ledger.transfer (seq, idx, debit, credit, asset, amount, code, ref)
   SELECT * FROM unnest(t_seq, t_idx, t_debit, t_credit, t_asset, t_amount, t_code, t_ref);
 
+  -- settled comes as its change, so that a figure altered from outside is never written over.
   INSERT INTO ledger.balance AS balance
     (account, asset, posted, held, incoming, settled, floor, version, last_seq)
   SELECT * FROM unnest(b_account, b_asset, b_posted, b_held, b_incoming, b_settled, b_floor, b_version, b_seq)
   ON CONFLICT (account, asset) DO UPDATE
     SET posted = excluded.posted, held = excluded.held, incoming = excluded.incoming,
-        settled = excluded.settled, version = excluded.version, last_seq = excluded.last_seq;
+        settled = balance.settled + excluded.settled, version = excluded.version, last_seq = excluded.last_seq;
 
   INSERT INTO ledger.hold AS hold (id, account, asset, amount, kind, seq)
   SELECT * FROM unnest(h_id, h_account, h_asset, h_amount, h_kind, h_seq)

@@ -2,7 +2,21 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What needs neither a database nor a chain: quick enough for every commit. */
-const UNIT = ['test/kernel/**/*.test.ts', 'test/house/{architecture,tidy,readme,routes}.test.ts']
+const UNIT = [
+  'test/kernel/**/*.test.ts',
+  'test/house/{architecture,tidy,readme,routes}.test.ts',
+  'test/platform/{config,crypto,log,metrics}.test.ts',
+  'test/accounts/{rbac,siwe}.test.ts',
+  'test/chain/{decoders,reorg,tx}.test.ts',
+  'test/ledger/{core,chain-fold}.test.ts',
+  'test/compliance/wallet-registration.test.ts',
+  'test/assets/asset.test.ts',
+  'test/trading/{exchange,market}.test.ts',
+  'test/payments/withdrawal.test.ts',
+  'test/supply/supply-request.test.ts',
+  'test/settlement/{batch,chain-events,cycle,mirror,netting,range,trade-leaf}.test.ts',
+  'test/issuance/tokenization.test.ts',
+]
 
 /** Journeys, crashes and the runtime spawn whole nodes, so they take their time. */
 const WHOLE = ['test/journeys/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/scripts/**/*.test.ts']

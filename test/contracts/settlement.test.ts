@@ -73,6 +73,7 @@ beforeAll(async () => {
     staticNetwork: true,
     cacheTimeout: -1,
   })
+  provider.pollingInterval = 10
   officer = new Wallet(OFFICER_KEY, provider)
   const { address } = officer
   suite = await deployMooring({
@@ -111,7 +112,7 @@ async function send(name: ContractName, method: string, ...values: unknown[]): P
     data,
     gasLimit: 16_000_000,
   })
-  const receipt = await provider.getTransactionReceipt(response.hash)
+  const receipt = await response.wait()
   expect(receipt?.status, `${method} on ${name}`).toBe(1)
   return receipt?.gasUsed ?? 0n
 }
@@ -221,7 +222,7 @@ test('a deposit into a used word costs no more gas than it did', async () => {
     const values = method === 'approve' ? [suite.contracts.ClearingHouse, 1_000n] : [0, 100n]
     const data = contract(name).interface.encodeFunctionData(method, values)
     const { hash } = await wallet.sendTransaction({ to: suite.contracts[name], data })
-    const receipt = await provider.getTransactionReceipt(hash)
+    const receipt = await provider.waitForTransaction(hash)
     expect(receipt?.status).toBe(1)
     gas.push(receipt?.gasUsed ?? 0n)
   }

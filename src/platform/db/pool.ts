@@ -88,6 +88,8 @@ export class Database implements Service {
       verify: (client, done) => this.#assumeRole(client, done),
     })
     this.#pool.on('error', (error) => this.#markAway(error))
+    // The pool listens to idle clients only; one that breaks in a transaction would end the process.
+    this.#pool.on('connect', (client) => client.on('error', (error) => this.#markAway(error)))
     this.#ping = new Loop({
       name: 'database.ping',
       intervalMs: PING_INTERVAL_MS,

@@ -32,6 +32,20 @@ describe('Database', () => {
     ])
   })
 
+  it('survives a connection that dies in the middle of a transaction', async () => {
+    const owner = new Client({ connectionString: open.url })
+    await owner.connect()
+    const work = inTransaction(open.database, async (tx) => {
+      const [row] = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+      await owner.query('SELECT pg_terminate_backend($1)', [row?.pid])
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      await tx.query('SELECT 1')
+    })
+    await expect(work).rejects.toMatchObject({ code: 'platform.unavailable' })
+    await owner.end()
+    expect(await open.database.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+  })
+
   it('leaves the parsers of other users of the driver as they are', async () => {
     const client = new Client({ connectionString: open.url })
     await client.connect()

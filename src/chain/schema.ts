@@ -1,27 +1,46 @@
 import { z } from 'zod'
 import { addressString } from '#platform/http/schema-parts.ts'
 
-const field = {
-  name: z.string(),
-  type: z.string(),
-  internalType: z.string().optional(),
-} as const
+const named = { name: z.string(), internalType: z.string() } as const
+const plainType = z.string().regex(/^(?!tuple)/)
+const tupleType = z.string().regex(/^tuple/)
 
-const abiParameter = z.strictObject({
-  ...field,
-  indexed: z.boolean().optional(),
-  components: z.array(z.strictObject(field)).optional(),
-})
+const plain = z.strictObject({ ...named, type: plainType })
 
-/** An entry of a Solidity ABI in JSON form; structs do not nest in this suite. */
-const abiEntry = z.strictObject({
-  type: z.enum(['constructor', 'function', 'event', 'error', 'receive', 'fallback']),
-  name: z.string().optional(),
-  inputs: z.array(abiParameter).optional(),
-  outputs: z.array(abiParameter).optional(),
-  stateMutability: z.enum(['pure', 'view', 'nonpayable', 'payable']).optional(),
-  anonymous: z.boolean().optional(),
-})
+/** Structs do not nest in this suite. */
+const parameter = z.union([
+  plain,
+  z.strictObject({ ...named, type: tupleType, components: z.array(plain) }),
+])
+const eventParameter = z.strictObject({ ...named, type: plainType, indexed: z.boolean() })
+const stateMutability = z.enum(['pure', 'view', 'nonpayable', 'payable'])
+
+/** An entry of a Solidity ABI in JSON form, as the compiler writes it. */
+const abiEntry = z.union([
+  z.strictObject({
+    type: z.literal('function'),
+    name: z.string(),
+    inputs: z.array(parameter),
+    outputs: z.array(parameter),
+    stateMutability,
+  }),
+  z.strictObject({
+    type: z.literal('event'),
+    name: z.string(),
+    inputs: z.array(eventParameter),
+    anonymous: z.boolean(),
+  }),
+  z.strictObject({
+    type: z.literal('error'),
+    name: z.string(),
+    inputs: z.array(parameter),
+  }),
+  z.strictObject({
+    type: z.literal('constructor'),
+    inputs: z.array(parameter),
+    stateMutability,
+  }),
+])
 
 export const contractsReply = z.strictObject({
   chain_id: z.int().positive(),

@@ -71,7 +71,7 @@ const fill = z.strictObject({
   created_at: instantString,
 })
 
-export const orderReply = z.strictObject({
+const orderFields = {
   id: id('order'),
   client_order_id: z.string().nullable(),
   market: marketString,
@@ -83,21 +83,30 @@ export const orderReply = z.strictObject({
   filled_quantity: decimalString,
   remaining_quantity: decimalString,
   average_price: decimalString.nullable(),
-  status: z.enum(['open', 'partially_filled', 'filled', 'cancelled', 'rejected', 'expired']),
-  reason: z
-    .enum([
+  sequence: counter,
+  fills: z.array(fill),
+  created_at: instantString,
+}
+
+const liveStatus = z.enum(['open', 'partially_filled', 'filled'])
+const endedStatus = z.enum(['cancelled', 'rejected', 'expired'])
+
+/** An order that ended otherwise than by its fills says why. */
+export const orderReply = z.union([
+  z.strictObject({ ...orderFields, status: liveStatus }),
+  z.strictObject({
+    ...orderFields,
+    status: endedStatus,
+    reason: z.enum([
       'immediate_or_cancel',
       'self_trade',
       'no_liquidity',
       'requested',
       'class_not_allowed',
       'registration_expired',
-    ])
-    .optional(),
-  sequence: counter,
-  fills: z.array(fill),
-  created_at: instantString,
-})
+    ]),
+  }),
+])
 
 export const orderPage = pageOf(orderReply)
 export const ordersReply = z.strictObject({ data: z.array(orderReply) })
@@ -106,7 +115,7 @@ export const orderParams = z.strictObject({ id: id('order') })
 export const ordersQuery = z.strictObject({
   ...pageQueryOf(/^\d{1,18}$/),
   ...accountQuery,
-  status: orderReply.shape.status.optional(),
+  status: z.enum([...liveStatus.options, ...endedStatus.options]).optional(),
   market: marketString.optional(),
 })
 

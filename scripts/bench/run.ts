@@ -1,7 +1,9 @@
 import { runEngineBench } from './engine.ts'
+import { runHttpBench } from './http.ts'
 
 const BENCHES: Readonly<Record<string, (flags: readonly string[]) => Promise<boolean>>> = {
   engine: runEngineBench,
+  http: runHttpBench,
 }
 
 const [name = '', ...flags] = process.argv.slice(2)

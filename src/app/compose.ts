@@ -15,6 +15,7 @@ import { KafkaProducer } from '#platform/events/kafka-producer.ts'
 import type { EventLog } from '#platform/events/log.ts'
 import { PgLog } from '#platform/events/pg-log.ts'
 import { Relay } from '#platform/events/relay.ts'
+import { readAllowances } from '#platform/http/limits.ts'
 import { buildOpenApi, type OpenApiDocument } from '#platform/http/openapi.ts'
 import type { Route } from '#platform/http/route.ts'
 import { HttpServer } from '#platform/http/server.ts'
@@ -268,6 +269,7 @@ class Composition {
       authenticator,
       port: config.httpPort,
       host: config.httpHost,
+      allowances: readAllowances(config.rateLimits),
     })
     this.#addFor('api', [http])
     return http

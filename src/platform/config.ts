@@ -34,6 +34,7 @@ export interface Config {
   readonly finalityDepth?: number | undefined
   readonly roles: readonly NodeRole[]
   readonly logLevel: LogLevel
+  readonly rateLimits: readonly string[]
   readonly addressesFile?: string | undefined
   readonly settlerKey?: string | undefined
   readonly registrarKey?: string | undefined
@@ -143,6 +144,21 @@ const SCHEMA = {
     })
     .default('info')
     .describe('Least level that is logged'),
+  RATE_LIMITS: list
+    .pipe(
+      z.array(
+        z
+          .string()
+          .regex(
+            /^(public|login|read|write|orders)=[1-9]\d{0,8}\/[1-9]\d{0,4}$/,
+            'must be such as orders=120000/60 (bucket=requests/seconds), separated by commas',
+          ),
+      ),
+    )
+    .default([])
+    .describe(
+      'Requests that one caller may make: public, login, read, write, orders, as bucket=requests/seconds',
+    ),
   ADDRESSES_FILE: z.string().min(1).optional().describe('File with the addresses of the contracts'),
   SETTLER_KEY: privateKey.optional().describe('Key that sends settlements and withdrawals'),
   REGISTRAR_KEY: privateKey.optional().describe('Key that registers wallets and assets'),
@@ -201,6 +217,7 @@ function toConfig(values: z.infer<typeof environmentSchema>): Config {
     finalityDepth: values.FINALITY_DEPTH,
     roles: [...new Set(values.ROLES)],
     logLevel: values.LOG_LEVEL,
+    rateLimits: values.RATE_LIMITS,
     addressesFile: values.ADDRESSES_FILE,
     settlerKey: values.SETTLER_KEY,
     registrarKey: values.REGISTRAR_KEY,
@@ -238,6 +255,7 @@ const FIELD_OF: Readonly<Record<Variable, keyof Config>> = {
   FINALITY_DEPTH: 'finalityDepth',
   ROLES: 'roles',
   LOG_LEVEL: 'logLevel',
+  RATE_LIMITS: 'rateLimits',
   ADDRESSES_FILE: 'addressesFile',
   SETTLER_KEY: 'settlerKey',
   REGISTRAR_KEY: 'registrarKey',

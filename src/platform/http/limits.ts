@@ -18,6 +18,16 @@ export const DEFAULT_ALLOWANCES: Readonly<Record<RateBucket, Allowance>> = {
 
 export type Allowances = Partial<Record<RateBucket, Allowance>>
 
+/** Reads `bucket=requests/seconds`, whose form the configuration has checked. */
+export function readAllowances(texts: readonly string[]): Allowances {
+  const entries = texts.map((text) => {
+    const [bucket = '', amounts = ''] = text.split('=')
+    const [requests, windowSeconds] = amounts.split('/').map(Number)
+    return [bucket, { requests, windowSeconds }]
+  })
+  return Object.fromEntries(entries)
+}
+
 /** Counts requests in the memory of this process. */
 export class Limits {
   readonly #limiters = new Map<RateBucket, { limiter: RateLimiterMemory; allowance: Allowance }>()

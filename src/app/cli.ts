@@ -4,11 +4,17 @@ import { describeFailure } from '#platform/lifecycle.ts'
 import { appErrors } from './errors.ts'
 import { Terminal } from './terminal.ts'
 import type { CliContext, Command } from './command.ts'
+import { BACKUP_COMMANDS } from './backup/backup-commands.ts'
 import { ACCOUNT_COMMANDS } from './account-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { SANDBOX_COMMANDS } from './sandbox/sandbox-commands.ts'
 
-const COMMANDS: readonly Command[] = [...SANDBOX_COMMANDS, ...NODE_COMMANDS, ...ACCOUNT_COMMANDS]
+const COMMANDS: readonly Command[] = [
+  ...SANDBOX_COMMANDS,
+  ...NODE_COMMANDS,
+  ...BACKUP_COMMANDS,
+  ...ACCOUNT_COMMANDS,
+]
 
 /** Runs one command line; returns the exit code. Every failure is one clear line, never a stack. */
 export async function runCli(argv: readonly string[]): Promise<number> {

@@ -11,5 +11,9 @@ export const appErrors = defineErrors('app', {
   broker_running: { kind: 'conflict', title: 'A broker keeps its data in this sandbox' },
   setting_missing: { kind: 'invalid', title: 'A setting is missing' },
   journal_differs: { kind: 'conflict', title: 'Replaying the journal gives another state' },
+  backup_exists: { kind: 'conflict', title: 'There is something where the backup should go' },
+  backup_broken: { kind: 'invalid', title: 'The backup is not whole' },
+  backup_version: { kind: 'conflict', title: 'The backup is of another version' },
+  database_not_empty: { kind: 'conflict', title: 'The database is in use' },
   not_ready: { kind: 'unavailable', title: 'The node did not become ready' },
 })

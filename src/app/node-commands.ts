@@ -6,7 +6,7 @@ import { exchangeSource } from '#trading/exchange-source.ts'
 import type { Command } from './command.ts'
 import { composeNode } from './compose.ts'
 import { appErrors } from './errors.ts'
-import { bootNode, productionSettings, requireDatabase, withDatabase } from './production.ts'
+import { bootNode, migrationUrl, productionSettings, withDatabase } from './production.ts'
 import { untilSignal } from './until-signal.ts'
 
 const serve: Command['run'] = async ({ config, terminal }) => {
@@ -21,7 +21,7 @@ const serve: Command['run'] = async ({ config, terminal }) => {
 }
 
 const migrateCommand: Command['run'] = async ({ config, terminal }) => {
-  const url = config.migrationDatabaseUrl ?? requireDatabase(config)
+  const url = migrationUrl(config)
   const nodeUser = nodeUserOf(config.databaseUrl)
   await migrate({ url, ...(nodeUser !== undefined && { nodeUser }) })
   terminal.line('The database is up to date.')

@@ -36,6 +36,11 @@ export function requireDatabase({ databaseUrl }: Config): string {
   throw appErrors.setting_missing('set DATABASE_URL to the Postgres of the node')
 }
 
+/** The database as the owner of its tables. */
+export function migrationUrl(config: Config): string {
+  return config.migrationDatabaseUrl ?? requireDatabase(config)
+}
+
 function requireRpc({ rpcUrls }: Config): readonly string[] {
   if (rpcUrls.length > 0) return rpcUrls
   throw appErrors.setting_missing('set RPC_URLS to the endpoints of the chain')

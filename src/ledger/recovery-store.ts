@@ -1,6 +1,6 @@
 import { parseJson } from '#kernel/json.ts'
 import { sha256 } from '#platform/crypto.ts'
-import type { Database } from '#platform/db/pool.ts'
+import type { Database, Db } from '#platform/db/pool.ts'
 import { inSnapshot } from '#platform/db/transaction.ts'
 import { readInstance } from '#platform/instance.ts'
 import { commandsOf } from './batch.ts'
@@ -32,6 +32,8 @@ function stateHash(core: LedgerCore): string {
 export interface Verification {
   readonly batches: number
   readonly sequence: bigint
+  /** Of the journal's last batch. */
+  readonly hash: Buffer
   /** Hash of the state that replaying the journal from its first command gives. */
   readonly replayedHash: string
   /** Hash of the state that the tables hold. */
@@ -49,22 +51,25 @@ export async function verifyJournal(
   database: Database,
   source: ReducerSource,
 ): Promise<Verification> {
-  return inSnapshot(database, async (tx) => {
-    const replayed = new LedgerCore(source.fresh())
-    let place = { sequence: 0n, hash: sha256((await readInstance(tx)).id) }
-    let batches = 0
-    for (;;) {
-      const page = await readJournal(tx, place.sequence + 1n, PAGE)
-      for (const batch of page) place = replayBatch(replayed, batch, place)
-      if (page.length === 0) break
-      batches += page.length
-    }
-    const stored = new LedgerCore(await source.load(tx), await loadBooks(tx))
-    const replayedHash = stateHash(replayed)
-    const storedHash = stateHash(stored)
-    const equal = replayedHash === storedHash
-    return { batches, sequence: place.sequence, replayedHash, storedHash, equal }
-  })
+  return inSnapshot(database, async (tx) => verifyJournalIn(tx, source))
+}
+
+/** The same in a transaction of the caller's, which sees one state of the tables. */
+export async function verifyJournalIn(tx: Db, source: ReducerSource): Promise<Verification> {
+  const replayed = new LedgerCore(source.fresh())
+  let place = { sequence: 0n, hash: sha256((await readInstance(tx)).id) }
+  let batches = 0
+  for (;;) {
+    const page = await readJournal(tx, place.sequence + 1n, PAGE)
+    for (const batch of page) place = replayBatch(replayed, batch, place)
+    if (page.length === 0) break
+    batches += page.length
+  }
+  const stored = new LedgerCore(await source.load(tx), await loadBooks(tx))
+  const replayedHash = stateHash(replayed)
+  const storedHash = stateHash(stored)
+  const equal = replayedHash === storedHash
+  return { batches, ...place, replayedHash, storedHash, equal }
 }
 
 interface Place {

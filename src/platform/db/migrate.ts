@@ -40,6 +40,11 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   }
 }
 
+/** Names of every migration of this program, in their order. */
+export async function listMigrations(): Promise<readonly string[]> {
+  return new SqlFiles({ url: '' }).getMigrations()
+}
+
 async function runMigrations(options: MigrateOptions): Promise<void> {
   const source = new SqlFiles(options)
   await source.getMigrations()

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import knexPackage, { type Knex } from 'knex'
-import { Client, Pool, types, type ClientConfig, type PoolClient } from 'pg'
+import { Client, Pool, types, type ClientConfig, type PoolClient, type Submittable } from 'pg'
 import { AppError } from '#kernel/errors.ts'
 import { platformErrors } from '../errors.ts'
 import { Wakes } from '../events/wakes.ts'
@@ -56,6 +56,11 @@ export class Tx implements Db {
   /** A query builder on this transaction: `await tx.knex('chain.block').where({ number })`. */
   knex(table: string): Knex.QueryBuilder {
     return builder(table).connection(this.#client)
+  }
+
+  /** Hands the connection a query of its own kind, such as a COPY stream. */
+  submit<T extends Submittable>(query: T): T {
+    return this.#client.query(query)
   }
 
   /** `action` runs after the commit and never when there is none. */

@@ -1,0 +1,191 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { computeAddress, JsonRpcProvider } from 'ethers'
+import { Client as PgClient } from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { isBody, rows, text } from '../../scripts/body.ts'
+import { ApiContract } from '../support/api-contract.ts'
+import { Client, until } from '../support/client.ts'
+import { freePort } from '../support/ports.ts'
+import { Sandbox, settleAll } from '../support/sandbox.ts'
+import { deal, orderKey } from './market-story.ts'
+
+/** Long enough for a node that wanted to send something to have sent it. */
+const QUIET_MS = 3000
+
+describe('restoring a backup', () => {
+  let sandbox: Sandbox
+  let provider: JsonRpcProvider
+  let secrets: unknown
+  let node: ChildProcess | undefined
+
+  beforeAll(async () => {
+    sandbox = await Sandbox.start()
+    await settleAll(sandbox)
+    provider = new JsonRpcProvider(sandbox.rpc, undefined, { cacheTimeout: -1 })
+    secrets = JSON.parse(readFileSync(join(sandbox.home, 'secrets.json'), 'utf8'))
+  }, 180_000)
+
+  afterEach(async () => endNode())
+
+  afterAll(async () => {
+    provider?.destroy()
+    await sandbox?.dispose()
+  })
+
+  async function endNode(): Promise<void> {
+    const child = node
+    node = undefined
+    if (child === undefined || child.exitCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exited
+  }
+
+  function cli(database: string, ...argv: readonly string[]): { code: number | null; out: string } {
+    const run = spawnSync(process.execPath, ['src/main.ts', ...argv], {
+      encoding: 'utf8',
+      env: { ...process.env, NO_COLOR: '1', DATABASE_URL: database },
+    })
+    return { code: run.status, out: run.stdout + run.stderr }
+  }
+
+  /** A new, empty database on the sandbox's server. */
+  async function newDatabase(name: string): Promise<string> {
+    const client = new PgClient({ connectionString: sandbox.database })
+    await client.connect()
+    await client.query(`CREATE DATABASE ${name}`)
+    await client.end()
+    const url = new URL(sandbox.database)
+    url.pathname = `/${name}`
+    return url.href
+  }
+
+  /** Runs a node of its own on a database, the sandbox's chain and its keys. */
+  async function serve(database: string): Promise<(role: string, place?: number) => Client> {
+    const port = await freePort()
+    const api = `http://127.0.0.1:${port}`
+    const child = spawn(process.execPath, ['src/main.ts', 'serve'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: {
+        ...process.env,
+        NO_COLOR: '1',
+        LOG_LEVEL: 'silent',
+        MOORING_HOME: sandbox.home,
+        DATABASE_URL: database,
+        RPC_URLS: sandbox.rpc,
+        FINALITY_DEPTH: '2',
+        SETTLEMENT_INTERVAL_MS: '0',
+        HTTP_PORT: String(port),
+        SETTLER_KEY: text(secrets, 'keys', 'settler'),
+        REGISTRAR_KEY: text(secrets, 'keys', 'registrar'),
+        JWT_PRIVATE_KEY: text(secrets, 'keys', 'jwt'),
+      },
+    })
+    node = child
+    await until('a ready node', async () => {
+      if (child.exitCode !== null) throw new TypeError('the restored node ended')
+      return (await fetch(`${api}/readyz`).catch(() => undefined))?.ok === true
+    })
+    const document: unknown = await (await fetch(`${api}/v1/openapi.json`)).json()
+    if (!isBody(document)) throw new TypeError('no OpenAPI document')
+    const contract = new ApiContract(document)
+    return (role, place = 0) => new Client(api, contract, sandbox.user(role, place).apiKey)
+  }
+
+  async function settlerNonce(): Promise<number> {
+    return provider.getTransactionCount(computeAddress(text(secrets, 'keys', 'settler')))
+  }
+
+  it('refuses a backup of which a byte is another, and leaves the database as it was', async () => {
+    const folder = join(sandbox.home, 'whole')
+    expect(cli(sandbox.database, 'backup', folder)).toMatchObject({ code: 0 })
+    expect(cli(sandbox.database, 'backup', folder).out).toContain('there already')
+    expect(cli(sandbox.database, 'backup', 'verify', folder)).toMatchObject({ code: 0 })
+
+    const broken = join(sandbox.home, 'broken')
+    cpSync(folder, broken, { recursive: true })
+    const file = join(broken, 'ledger.transfer.copy.gz')
+    const bytes = readFileSync(file)
+    bytes[bytes.length - 9] = (bytes[bytes.length - 9] ?? 0) ^ 1
+    writeFileSync(file, bytes)
+    const database = await newDatabase('refused')
+    const refused = cli(database, 'restore', broken)
+    expect(refused.code).toBe(1)
+    expect(refused.out).toContain('ledger.transfer.copy.gz')
+    expect(cli(database, 'restore', folder)).toMatchObject({ code: 0 })
+    const again = cli(database, 'restore', folder)
+    expect([again.code, again.out.split('\n').length]).toEqual([1, 2])
+  }, 120_000)
+
+  it('never sends a settlement again from an older database', async () => {
+    await deal(sandbox, { quantity: '1.00', price: '100.00' })
+    const folder = join(sandbox.home, 'older')
+    expect(cli(sandbox.database, 'backup', folder)).toMatchObject({ code: 0 })
+    expect(readdirSync(folder)).toContain('manifest.json')
+    // The life that is lost goes on: it settles what the backup has unsettled, and more.
+    const { head } = await settleAll(sandbox)
+    await deal(sandbox, { quantity: '2.00', price: '100.00' })
+    await settleAll(sandbox)
+    const nonce = await settlerNonce()
+
+    const database = await newDatabase('older')
+    expect(cli(database, 'restore', folder)).toMatchObject({ code: 0 })
+    const client = await serve(database)
+    const operator = client('operator')
+    expect(await operator.refusal('POST', '/v1/settlements', { body: {} })).toBe(
+      '409 settlement.halted',
+    )
+    await until('differences with the chain', async () => {
+      const report = await operator.get('/v1/reconciliation')
+      return rows(report, 'differences').length > 0
+    })
+    expect(
+      await operator.refusal('POST', '/v1/settlements/resume', { body: { reason: 'try' } }),
+    ).toBe('409 settlement.halted')
+    await sleep(QUIET_MS)
+    expect(await settlerNonce()).toBe(nonce)
+    const known = rows(await operator.get('/v1/settlements'), 'data').map((row) => row['head'])
+    expect(known).not.toContain(head)
+    // Trading goes on in the restored node all the same.
+    const order = await client('investor', 0).post(
+      '/v1/orders',
+      { market: sandbox.market, side: 'buy', type: 'limit', price: '1.00', quantity: '1.00' },
+      orderKey(),
+    )
+    expect(order['status']).toBe('open')
+  }, 180_000)
+
+  it('goes on from a backup that has everything', async () => {
+    await settleAll(sandbox)
+    const folder = join(sandbox.home, 'newest')
+    expect(cli(sandbox.database, 'backup', folder)).toMatchObject({ code: 0 })
+    const database = await newDatabase('newest')
+    expect(cli(database, 'restore', folder)).toMatchObject({ code: 0 })
+    const client = await serve(database)
+    const operator = client('operator')
+    await until('an equal reconciliation', async () => {
+      const report = await operator.get('/v1/reconciliation')
+      return rows(report, 'differences').length === 0
+    })
+    await until('a resumed settlement', async () => {
+      const reply = await operator.call('POST', '/v1/settlements/resume', {
+        body: { reason: 'restored' },
+      })
+      return reply.status < 300
+    })
+    const limit = { market: sandbox.market, type: 'limit', quantity: '1.00', price: '100.00' }
+    await client('investor', 1).post('/v1/orders', { ...limit, side: 'sell' }, orderKey())
+    await client('investor', 0).post('/v1/orders', { ...limit, side: 'buy' }, orderKey())
+    const batch = await operator.post('/v1/settlements')
+    await until('a final settlement of the restored node', async () => {
+      const found = await operator.get(`/v1/settlements/${text(batch, 'id')}`)
+      return found['status'] === 'final'
+    })
+    await endNode()
+    expect(cli(database, 'journal', 'verify')).toMatchObject({ code: 0 })
+  }, 180_000)
+})

@@ -1,9 +1,11 @@
 import { runEngineBench } from './engine.ts'
 import { runHttpBench } from './http.ts'
+import { runIndexerBench } from './indexer.ts'
 
 const BENCHES: Readonly<Record<string, (flags: readonly string[]) => Promise<boolean>>> = {
   engine: runEngineBench,
   http: runHttpBench,
+  indexer: runIndexerBench,
 }
 
 const [name = '', ...flags] = process.argv.slice(2)

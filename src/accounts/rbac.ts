@@ -35,6 +35,10 @@ const PERMISSIONS_OF = {
     'settlements:write',
     'reconciliation:read',
     'supply:read',
+    'transactions:read',
+    'transactions:write',
+    'breakers:read',
+    'breakers:write',
   ],
   auditor: [
     'journal:read',
@@ -43,6 +47,8 @@ const PERMISSIONS_OF = {
     'supply:read',
     'users:read',
     'audit:read',
+    'transactions:read',
+    'breakers:read',
   ],
   admin: ['users:read', 'users:write'],
 } as const satisfies Record<Role, readonly `${string}:${string}`[]>

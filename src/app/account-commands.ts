@@ -7,6 +7,7 @@ import type { Config } from '#platform/config.ts'
 import { createLog } from '#platform/log.ts'
 import type { Command } from './command.ts'
 import { appErrors } from './errors.ts'
+import { readPassword } from './password.ts'
 import { withDatabase } from './production.ts'
 import { newSessionKey } from './session-key.ts'
 
@@ -50,14 +51,6 @@ async function withAccounts<T>(
     })
     return await work(service)
   })
-}
-
-async function readPassword(): Promise<string> {
-  let text = ''
-  for await (const chunk of process.stdin) text += String(chunk)
-  const password = text.split('\n')[0] ?? ''
-  if (password === '') throw appErrors.usage('give the password on standard input')
-  return password
 }
 
 const createUser: Command['run'] = async ({ config, terminal, argv }) => {

@@ -6,6 +6,8 @@ import { Terminal } from './terminal.ts'
 import type { CliContext, Command } from './command.ts'
 import { BACKUP_COMMANDS } from './backup/backup-commands.ts'
 import { ACCOUNT_COMMANDS } from './account-commands.ts'
+import { EVENT_COMMANDS } from './event-commands.ts'
+import { KEYSTORE_COMMANDS } from './keystore-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { SANDBOX_COMMANDS } from './sandbox/sandbox-commands.ts'
 
@@ -13,7 +15,9 @@ const COMMANDS: readonly Command[] = [
   ...SANDBOX_COMMANDS,
   ...NODE_COMMANDS,
   ...BACKUP_COMMANDS,
+  ...EVENT_COMMANDS,
   ...ACCOUNT_COMMANDS,
+  ...KEYSTORE_COMMANDS,
 ]
 
 /** Runs one command line; returns the exit code. Every failure is one clear line, never a stack. */

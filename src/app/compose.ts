@@ -1,10 +1,14 @@
 import { accountsModule, type AccountsModule } from '#accounts/module.ts'
 import { assetsModule, type AssetsModule } from '#assets/module.ts'
-import { chainModule, type ChainModule } from '#chain/module.ts'
+import { BREAKER_LIMITS } from '#chain/breaker.ts'
+import { chainModule, type ChainModule, type SignerKey } from '#chain/module.ts'
 import type { Deployment } from '#chain/deployment.ts'
 import type { Finality } from '#chain/finality.ts'
+import { present } from '#kernel/assert.ts'
 import { complianceModule, type ComplianceModule } from '#compliance/module.ts'
 import { issuanceModule } from '#issuance/module.ts'
+import { commandEntrance, engineState } from '#ledger/command-entrance.ts'
+import { CommandForwarder, COMMANDS_PATH, ENGINE_PATH } from '#ledger/forward-adapter.ts'
 import { ledgerModule, type LedgerModule } from '#ledger/module.ts'
 import { paymentsModule } from '#payments/module.ts'
 import { SystemClock } from '#platform/clock.ts'
@@ -14,10 +18,12 @@ import { KafkaLog } from '#platform/events/kafka-log.ts'
 import { KafkaProducer } from '#platform/events/kafka-producer.ts'
 import type { EventLog } from '#platform/events/log.ts'
 import { PgLog } from '#platform/events/pg-log.ts'
+import { OutboxKeeper } from '#platform/events/outbox-keeper.ts'
 import { Relay } from '#platform/events/relay.ts'
 import { readAllowances } from '#platform/http/limits.ts'
 import { buildOpenApi, type OpenApiDocument } from '#platform/http/openapi.ts'
 import type { Route } from '#platform/http/route.ts'
+import { InternalServer } from '#platform/http/internal-server.ts'
 import { HttpServer } from '#platform/http/server.ts'
 import { systemRoutes } from '#platform/http/system-routes.ts'
 import { Leadership, type LeaderRole } from '#platform/leader.ts'
@@ -25,12 +31,15 @@ import { Registry, type Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import { Metrics } from '#platform/metrics.ts'
 import { Operations } from '#platform/operation.ts'
+import { WhileLeading } from '#platform/while-leading.ts'
 import { settlementModule, type SettlementModule } from '#settlement/module.ts'
 import { supplyModule } from '#supply/module.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
 import { tradingModule } from '#trading/module.ts'
 import { AccountOpener } from './account-opener.ts'
+import { CashLister, type Cash } from './cash-lister.ts'
 import { RpcConnections } from './rpc-connections.ts'
+import { STREAMS, topicSettings } from './streams.ts'
 
 export interface NodeSettings {
   readonly config: Config
@@ -39,7 +48,12 @@ export interface NodeSettings {
   readonly rpcUrls: readonly string[]
   readonly deployment: Deployment
   readonly finality: Finality
-  readonly keys: { readonly settler: string; readonly registrar: string; readonly jwt: string }
+  /** The signers' are for the process that plays `txm`. */
+  readonly keys: {
+    readonly settler?: SignerKey | undefined
+    readonly registrar?: SignerKey | undefined
+    readonly jwt: string
+  }
   readonly version: string
 }
 
@@ -48,6 +62,8 @@ export interface Node {
   readonly registry: Registry
   readonly database: Database
   readonly http: HttpServer
+  /** For other processes and for probes; undefined where the API serves both. */
+  readonly internal: InternalServer | undefined
   readonly routes: readonly Route[]
   readonly openapi: () => OpenApiDocument
   readonly events: EventLog
@@ -58,8 +74,12 @@ export interface Node {
   readonly chain: ChainModule['service']
 }
 
-const STREAMS = ['chain.events', 'ledger.events'] as const
+const GWEI = 1_000_000_000n
 const LEADER_ROLES: readonly LeaderRole[] = ['engine', 'settler', 'watcher', 'txm', 'relay']
+/** Roles that send commands. */
+const SENDERS: readonly NodeRole[] = ['api', 'settler']
+/** Probes ask these of every process, also of one without the API. */
+const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
 
 /** Puts every context together by hand, in the order of their ranks. */
 export function composeNode(settings: NodeSettings): Node {
@@ -73,6 +93,8 @@ class Composition {
   readonly #database: Database
   readonly #registry: Registry
   readonly #events: EventLog
+  readonly #internal: InternalServer | undefined
+  readonly #forwarder: CommandForwarder | undefined
   readonly #leaderships = new Map<LeaderRole, Leadership>()
 
   constructor(settings: NodeSettings) {
@@ -81,6 +103,8 @@ class Composition {
     this.#database = new Database({ url: databaseUrl, log, poolSize: config.databasePoolSize })
     this.#registry = new Registry({ log }).add(this.#database)
     this.#events = this.#makeEvents()
+    this.#internal = this.#makeInternal()
+    this.#forwarder = this.#makeForwarder()
     for (const role of LEADER_ROLES) this.#campaign(role)
   }
 
@@ -93,8 +117,9 @@ class Composition {
       },
       leadership: this.#leadership('engine'),
       reducers: exchangeSource,
+      forwarder: this.#forwarder,
     })
-    const chain = this.#chain()
+    const chain = this.#chain(async () => await settlement.service.findMismatch())
     const accounts = this.#accounts(ledger)
     const shared = {
       ...base,
@@ -107,14 +132,14 @@ class Composition {
     const payments = paymentsModule(shared)
     const supply = supplyModule(shared)
     const operations = new Operations(base)
-    const settlement = settlementModule({
+    const settlement: SettlementModule = settlementModule({
       ...shared,
       supply: supply.service,
       findSymbol: async (asset) => (await assets.service.findByNumber(asset))?.symbol,
     })
     const trading = tradingModule({
       ...shared,
-      sink: ledger.sequencer,
+      sink: ledger.sink,
       settlement: settlement.service,
     })
     const issuance = issuanceModule({
@@ -123,25 +148,17 @@ class Composition {
       assets: assets.service,
       supply: supply.service,
     })
-    this.#addWorkers({ ledger, accounts, compliance, payments, settlement, issuance })
-    const modules = [
-      accounts,
-      compliance,
-      assets,
-      ledger,
-      trading,
-      payments,
-      settlement,
-      issuance,
-      chain,
-    ]
-    const own = modules.flatMap((module) => module.routes)
+    this.#addWorkers({ ledger, accounts, assets, compliance, payments, settlement, issuance })
+    const high = [trading, payments, settlement, issuance, chain]
+    const own = [accounts, compliance, assets, ledger, ...high].flatMap((module) => module.routes)
     const routes: readonly Route[] = [...own, ...this.#systemRoutes(() => routes)]
     const http = this.#http(routes, accounts.authenticator)
+    this.#openInternal(ledger, routes)
     return {
       registry: this.#registry,
       database: this.#database,
       http,
+      internal: this.#internal,
       routes,
       openapi: () => this.#openapi(routes),
       events: this.#events,
@@ -156,18 +173,26 @@ class Composition {
   #addWorkers(contexts: {
     readonly ledger: LedgerModule
     readonly accounts: AccountsModule
+    readonly assets: AssetsModule
     readonly compliance: ComplianceModule
     readonly payments: ReturnType<typeof paymentsModule>
     readonly settlement: SettlementModule
     readonly issuance: ReturnType<typeof issuanceModule>
   }): void {
-    const { ledger, accounts, compliance, payments, settlement, issuance } = contexts
+    const { ledger, accounts, assets, compliance, payments, settlement, issuance } = contexts
     const { log } = this.#settings
     this.#addFor('engine', ledger.workers)
     this.#addFor('engine', [
-      settlement.makeConsumer({ events: this.#events, engine: ledger.sequencer }),
-      new AccountOpener({ accounts: accounts.service, log }),
+      this.#whileEngine('chain-events', () =>
+        settlement.makeConsumer({ events: this.#events, engine: ledger.sequencer }),
+      ),
+      this.#whileEngine(
+        'account-opener',
+        () => new AccountOpener({ accounts: accounts.service, log }),
+      ),
+      new CashLister({ ledger, assets: assets.service, cash: this.#cash(), log }),
     ])
+    this.#addFor('jobs', [this.#outboxKeeper()])
     this.#addFor('txm', compliance.workers)
     this.#addFor('settler', [
       settlement.makeSettler({
@@ -192,13 +217,72 @@ class Composition {
     return new KafkaLog({ ...base, brokers: config.kafkaBrokers })
   }
 
+  #outboxKeeper(): OutboxKeeper {
+    const { outboxKeepHours: keepHours, kafkaBrokers } = this.#settings.config
+    return new OutboxKeeper({ ...this.#base(), keepHours, isRelayed: kafkaBrokers.length > 0 })
+  }
+
+  /** Events whose effect is a balance are for the leading engine alone. */
+  #whileEngine(name: string, make: () => Service): WhileLeading {
+    const { log } = this.#settings
+    return new WhileLeading({ name, leadership: this.#leadership('engine'), make, log })
+  }
+
+  #cash(): Cash {
+    const { config, deployment } = this.#settings
+    const token = present(deployment.contracts['CashToken'], 'address of CashToken')
+    return { symbol: config.cashSymbol, decimals: config.cashDecimals, token }
+  }
+
+  /** A process with the API and without a token needs none: it answers probes itself. */
+  #makeInternal(): InternalServer | undefined {
+    const { config, log } = this.#settings
+    const { internalToken: token } = config
+    if (config.roles.includes('api') && token === undefined) return undefined
+    const internal = new InternalServer({
+      host: config.internalHost,
+      port: config.internalPort,
+      advertisedHost: config.advertisedHost,
+      token,
+      log,
+    })
+    this.#registry.add(internal)
+    return internal
+  }
+
+  #openInternal(ledger: LedgerModule, routes: readonly Route[]): void {
+    if (this.#internal === undefined) return
+    this.#internal.serve(routes.filter(({ path }) => PROBES.has(path)))
+    if (!this.#settings.config.roles.includes('engine')) return
+    this.#internal.handle('POST', COMMANDS_PATH, commandEntrance(ledger.sequencer))
+    this.#internal.handle('GET', ENGINE_PATH, engineState(ledger.sequencer))
+  }
+
+  /** Whoever may have to do with an engine of another process. */
+  #makeForwarder(): CommandForwarder | undefined {
+    const { config, log } = this.#settings
+    if (config.internalToken === undefined) return undefined
+    if (!SENDERS.some((role) => config.roles.includes(role))) return undefined
+    const token = config.internalToken
+    const forwarder = new CommandForwarder({ database: this.#database, log, token })
+    this.#registry.add(forwarder, { after: [this.#database] })
+    return forwarder
+  }
+
   #campaign(role: LeaderRole): void {
     const { config, log } = this.#settings
     const isIdle = role === 'relay' && config.kafkaBrokers.length === 0
     if (!config.roles.includes(role) || isIdle) return
-    const leadership = new Leadership({ role, database: this.#database, log })
+    const internal = this.#internal
+    const leadership = new Leadership({
+      role,
+      database: this.#database,
+      log,
+      ...(internal !== undefined && { address: () => internal.address }),
+    })
     this.#leaderships.set(role, leadership)
-    this.#registry.add(leadership, { after: [this.#database] })
+    const after = internal === undefined ? [this.#database] : [this.#database, internal]
+    this.#registry.add(leadership, { after })
     if (role === 'relay') this.#registry.add(this.#relay(leadership), { after: [leadership] })
   }
 
@@ -210,24 +294,32 @@ class Composition {
 
   #relay(leadership: Leadership): Relay {
     const { config, log } = this.#settings
-    const producer = new KafkaProducer({ brokers: config.kafkaBrokers, log })
+    const producer = new KafkaProducer({
+      brokers: config.kafkaBrokers,
+      log,
+      ...(config.kafkaCreateTopics && { createTopics: topicSettings(config) }),
+    })
     return new Relay({ ...this.#base(), leadership, producer, streams: STREAMS, log })
   }
 
-  #chain(): ChainModule {
-    const { rpcUrls, deployment, finality, keys } = this.#settings
+  #chain(findMismatch: () => Promise<string | undefined>): ChainModule {
+    const { config, rpcUrls, deployment, finality, keys } = this.#settings
     const chain = chainModule({
       ...this.#base(),
       rpcUrls,
       deployment,
       finality,
       keys,
+      feeCeilingWei: GWEI * BigInt(config.feeCeilingGwei),
+      bumpBlocks: config.feeBumpBlocks,
+      limits: { ...BREAKER_LIMITS, minBalanceWei: GWEI * BigInt(config.signerMinBalanceGwei) },
+      findMismatch,
       pollIntervalMs: deployment.chainId === 31_337 ? 50 : 1000,
       leaderships: { watcher: this.#leadership('watcher'), txm: this.#leadership('txm') },
     })
     this.#registry.add(new RpcConnections(chain.rpc))
     this.#addFor('watcher', [chain.watcher])
-    this.#addFor('txm', [chain.txManager])
+    this.#addFor('txm', chain.txManager === undefined ? [] : [chain.txManager])
     return chain
   }
 

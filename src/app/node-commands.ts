@@ -6,17 +6,24 @@ import { exchangeSource } from '#trading/exchange-source.ts'
 import type { Command } from './command.ts'
 import { composeNode } from './compose.ts'
 import { appErrors } from './errors.ts'
-import { bootNode, migrationUrl, productionSettings, withDatabase } from './production.ts'
+import { migrationUrl, productionSettings, withDatabase } from './production.ts'
+import { checkTopics } from './streams.ts'
 import { untilSignal } from './until-signal.ts'
 
 const serve: Command['run'] = async ({ config, terminal }) => {
+  const stopped = untilSignal()
   const log = createLog({ level: config.logLevel })
   const settings = productionSettings(config, log)
+  await checkTopics(config, log)
   const node = composeNode(settings)
-  await bootNode(node, settings)
-  terminal.line(`Mooring serves ${node.http.url} as ${config.roles.join(', ')}`)
-  log.info({ event: 'node.stopping', signal: await untilSignal() })
-  await node.registry.stop()
+  const started = node.registry.start()
+  const first = await Promise.race([started, stopped])
+  if (first === undefined) {
+    const url = config.roles.includes('api') ? node.http.url : node.internal?.address
+    terminal.line(`Mooring serves ${url ?? 'nobody'} as ${config.roles.join(', ')}`)
+  }
+  log.info({ event: 'node.stopping', signal: await stopped })
+  await Promise.all([node.registry.stop(), started.catch(() => undefined)])
   return 0
 }
 

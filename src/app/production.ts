@@ -1,19 +1,21 @@
 import { join } from 'node:path'
 import type { Finality } from '#chain/finality.ts'
-import { present } from '#kernel/assert.ts'
 import type { Config } from '#platform/config.ts'
 import { Database } from '#platform/db/pool.ts'
 import { createLog, type Log } from '#platform/log.ts'
 import { readDeployment, type Deployment } from '../../deploy/contracts/addresses-file.ts'
-import type { Node, NodeSettings } from './compose.ts'
+import type { NodeSettings } from './compose.ts'
 import { appErrors } from './errors.ts'
-import { listCash } from './genesis.ts'
+import { requireInternalToken } from './roles.ts'
+import { durableFinality } from './sandbox/durable-file.ts'
+import { signerKeys } from './signer-keys.ts'
 import { VERSION } from './version.ts'
 
 const DATABASE_PATIENCE_MS = 10_000
 
 /** The settings of a node from its configuration; throws a clear line for what is missing. */
 export function productionSettings(config: Config, log: Log): NodeSettings {
+  requireInternalToken(config)
   const deployment = findDeployment(config)
   return {
     config,
@@ -21,10 +23,9 @@ export function productionSettings(config: Config, log: Log): NodeSettings {
     databaseUrl: requireDatabase(config),
     rpcUrls: requireRpc(config),
     deployment,
-    finality: finalityOf(config),
+    finality: { ...finalityOf(config), ...durableFinality(config.home, deployment.chainId) },
     keys: {
-      settler: requireKey(config.settlerKey, 'SETTLER_KEY'),
-      registrar: requireKey(config.registrarKey, 'REGISTRAR_KEY'),
+      ...signerKeys(config),
       jwt: requireKey(config.jwtPrivateKey, 'JWT_PRIVATE_KEY'),
     },
     version: VERSION,
@@ -77,13 +78,4 @@ export async function withDatabase<T>(
   } finally {
     await database.stop()
   }
-}
-
-/** Starts the node; the process that plays the engine makes cash known first. */
-export async function bootNode(node: Node, { config, deployment }: NodeSettings): Promise<void> {
-  await node.registry.start()
-  if (!config.roles.includes('engine')) return
-  const { cashSymbol: symbol, cashDecimals: decimals } = config
-  const token = present(deployment.contracts['CashToken'], 'address of CashToken')
-  await listCash(node, { symbol, decimals, token })
 }

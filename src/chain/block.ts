@@ -12,6 +12,8 @@ export interface Header extends BlockPlace {
   readonly timestamp: number
   /** Hashes of its transactions. */
   readonly transactions: readonly Hex[]
+  /** Tells which logs it can hold; 256 bytes. */
+  readonly bloom?: Hex
 }
 
 /** A log as an endpoint answers it. */
@@ -48,7 +50,7 @@ export interface OwnReceipt {
 }
 
 export interface IndexedBlock {
-  readonly header: Omit<Header, 'transactions'>
+  readonly header: Omit<Header, 'transactions' | 'bloom'>
   readonly events: readonly ChainEvent[]
   readonly receipts: readonly OwnReceipt[]
 }

@@ -21,8 +21,18 @@ export interface FinalityView {
   readonly durable: number | undefined
 }
 
+/** The block below which `head` cannot change the chain any more; undefined without the chain's word. */
+export function settledBlock(
+  rule: FinalityRule,
+  head: number,
+  tagged: number | undefined,
+): number | undefined {
+  if ('depth' in rule) return head - rule.depth
+  return tagged === undefined ? undefined : Math.min(tagged, head)
+}
+
 /** The number up to which blocks are final now. */
 export function finalTarget({ rule, head, final, tagged, durable }: FinalityView): number {
-  const settled = 'depth' in rule ? head - rule.depth : Math.min(tagged ?? final, head)
+  const settled = settledBlock(rule, head, tagged) ?? final
   return Math.max(final, Math.min(settled, durable ?? settled))
 }

@@ -4,14 +4,22 @@ import type { Route } from '#platform/http/route.ts'
 import type { Leadership } from '#platform/leader.ts'
 import type { Log } from '#platform/log.ts'
 import type { Metrics } from '#platform/metrics.ts'
+import type { BreakerLimits } from './breaker.ts'
 import { normalizeDeployment, type Deployment } from './deployment.ts'
 import type { Finality } from './finality.ts'
+import { RemoteSigner } from './remote-signer-adapter.ts'
 import { chainRoutes } from './routes.ts'
 import { RpcClient } from './rpc-adapter.ts'
 import { ChainService } from './service.ts'
 import { LocalSigner } from './signer-adapter.ts'
-import { TxManager } from './tx-manager.ts'
+import type { Signer } from './signer.ts'
+import { TxManager, type TxManagerOptions } from './tx-manager.ts'
+import { transactionRoutes } from './tx-routes.ts'
+import { TransactionService } from './tx-service.ts'
 import { Watcher } from './watcher.ts'
+
+/** A private key, `0x` and 64 digits, or where a key is that signs over `eth_signTransaction`. */
+export type SignerKey = string | { readonly url: string; readonly address: string }
 
 export interface ChainModuleOptions {
   readonly database: Database
@@ -22,11 +30,21 @@ export interface ChainModuleOptions {
   readonly rpcUrls: readonly string[]
   readonly deployment: Deployment
   readonly finality: Finality
-  /** Private keys, `0x` and 64 digits; nothing else may send with them. */
-  readonly keys: { readonly settler: string; readonly registrar: string }
+  /** For the process that plays `txm`; nothing else may send with them. */
+  readonly keys: {
+    readonly settler?: SignerKey | undefined
+    readonly registrar?: SignerKey | undefined
+  }
   readonly leaderships: { readonly watcher: Leadership; readonly txm: Leadership }
   /** Rest between two looks at the chain. */
   readonly pollIntervalMs?: number
+  /** Most that a unit of gas may cost, in wei. */
+  readonly feeCeilingWei?: bigint
+  /** What is not mined after so many blocks pays more. */
+  readonly bumpBlocks?: number
+  readonly limits?: BreakerLimits
+  /** Why ledger and chain do not agree; undefined while they do. */
+  readonly findMismatch?: () => Promise<string | undefined>
 }
 
 export interface ChainModule {
@@ -35,16 +53,17 @@ export interface ChainModule {
   readonly routes: readonly Route[]
   /** For the process that plays `watcher`. */
   readonly watcher: Watcher
-  /** For the process that plays `txm`. */
-  readonly txManager: TxManager
+  /** For the process that plays `txm`; undefined without both keys. */
+  readonly txManager: TxManager | undefined
 }
 
 /** Puts the chain context together. */
 export function chainModule(options: ChainModuleOptions): ChainModule {
-  const { database, clock, log, metrics, rpcUrls, finality, keys, leaderships } = options
+  const { database, clock, log, metrics, rpcUrls, finality, leaderships } = options
   const deployment = normalizeDeployment(options.deployment)
-  const rpc = new RpcClient({ urls: rpcUrls, log })
+  const rpc = new RpcClient({ urls: rpcUrls, log, chainId: deployment.chainId })
   const service = new ChainService({ database, rpc, deployment })
+  const transactions = new TransactionService({ database, rpc, log })
   const pollMs = options.pollIntervalMs
   const shared = {
     database,
@@ -57,15 +76,29 @@ export function chainModule(options: ChainModuleOptions): ChainModule {
   return {
     service,
     rpc,
-    routes: chainRoutes(service),
+    routes: [...chainRoutes(service), ...transactionRoutes(transactions)],
     watcher: new Watcher({ ...shared, clock, finality, leadership: leaderships.watcher }),
-    txManager: new TxManager({
-      ...shared,
-      leadership: leaderships.txm,
-      signers: {
-        settler: new LocalSigner(keys.settler),
-        registrar: new LocalSigner(keys.registrar),
-      },
-    }),
+    txManager: makeTxManager(options, shared),
   }
+}
+
+function makeTxManager(
+  { keys, leaderships, feeCeilingWei, bumpBlocks, limits, findMismatch }: ChainModuleOptions,
+  shared: Omit<TxManagerOptions, 'leadership' | 'signers'>,
+): TxManager | undefined {
+  const { settler, registrar } = keys
+  if (settler === undefined || registrar === undefined) return undefined
+  return new TxManager({
+    ...shared,
+    leadership: leaderships.txm,
+    signers: { settler: signerOf(settler), registrar: signerOf(registrar) },
+    ...(feeCeilingWei !== undefined && { feeCeilingWei }),
+    ...(bumpBlocks !== undefined && { bumpBlocks }),
+    ...(limits !== undefined && { limits }),
+    ...(findMismatch !== undefined && { findMismatch }),
+  })
+}
+
+function signerOf(key: SignerKey): Signer {
+  return typeof key === 'string' ? new LocalSigner(key) : new RemoteSigner(key)
 }

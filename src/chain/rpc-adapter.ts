@@ -1,20 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Agent, request } from 'undici'
+import { Agent } from 'undici'
 import { assert, present } from '#kernel/assert.ts'
-import { isJsonObject, parseJson } from '#kernel/json.ts'
+import { isJsonObject } from '#kernel/json.ts'
 import { platformErrors } from '#platform/errors.ts'
 import { describeFailure } from '#platform/lifecycle.ts'
 import { maskUrls, type Log } from '#platform/log.ts'
 import { backoffMs } from '#platform/scheduler.ts'
-import { isPassing, RpcRefusal } from './rpc-refusal.ts'
+import { bestHead, isHealthy, lagOf, rankEndpoints } from './endpoint-health.ts'
+import { countOf, quantity } from './hex.ts'
+import { resultOf, type RpcAnswer, type RpcCall } from './rpc-call.ts'
+import { RpcEndpoint } from './rpc-endpoint-adapter.ts'
+import { isPassing } from './rpc-refusal.ts'
 
-export interface RpcCall {
-  readonly method: string
-  readonly params: readonly unknown[]
-}
-
-/** The answer to one call of a batch. */
-export type RpcAnswer = { readonly result: unknown } | { readonly refusal: RpcRefusal }
+export type { RpcAnswer, RpcCall } from './rpc-call.ts'
 
 export interface RpcOptions {
   /** Endpoints of one chain, the preferred one first. */
@@ -23,26 +21,55 @@ export interface RpcOptions {
   readonly timeoutMs?: number
   /** How often all endpoints are tried before the chain counts as away. */
   readonly rounds?: number
+  /** An endpoint of another chain is left out of account. */
+  readonly chainId?: number
+  /** Rest between two comparisons of all endpoints. */
+  readonly probeMs?: number
+}
+
+/** How an endpoint is doing. */
+export interface EndpointHealth {
+  /** Without secrets. */
+  readonly url: string
+  readonly isHealthy: boolean
+  /** Its newest block, as far as anybody asked. */
+  readonly head?: number
+  readonly lagBlocks?: number
+  /** Moving average, 0 to 1. */
+  readonly errorRate: number
+  readonly latencyMs?: number
+  readonly lastError?: string
+}
+
+/** One endpoint for a while, so that its answers can be held against one another. */
+export interface RpcLine {
+  /** The URL without secrets. */
+  readonly name: string
+  /** Answers in the order of the calls; throws as `RpcClient.answers` does. */
+  answers(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]>
+  /** Results in the order of the calls; throws on the first refusal. */
+  batch(calls: readonly RpcCall[]): Promise<readonly unknown[]>
+  noteHead(head: number): void
+  /** Others are asked before it for half a minute. */
+  distrust(reason: string): void
 }
 
 const TIMEOUT_MS = 10_000
 const ROUNDS = 3
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 1000
-const REST_MS = 5000
-const CALLS_PER_REQUEST = 100
-
-/** An endpoint that did not answer, or not as JSON-RPC. */
-class EndpointFailure extends Error {
-  override readonly name = 'EndpointFailure'
-}
+const PROBE_MS = 10_000
+/** Endpoints may differ for a moment while a block spreads. */
+const DISPUTES = 2
 
 /** JSON-RPC over HTTP with connections kept open; goes to the next endpoint when one fails. */
 export class RpcClient {
   readonly #options: RpcOptions
   readonly #agent: Agent
-  readonly #restUntilMs = new Map<string, number>()
-  #nextId = 1
+  readonly #endpoints: readonly RpcEndpoint[]
+  #probedAtMs: number | undefined
+  #disputes = 0
+  #disagreement: string | undefined
 
   constructor(options: RpcOptions) {
     assert(options.urls.length > 0, 'an endpoint')
@@ -52,6 +79,11 @@ export class RpcClient {
       connect: { timeout: timeoutMs },
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
+    })
+    this.#endpoints = options.urls.map((url, place) => {
+      const isTaken = options.urls.slice(0, place).some((one) => maskUrls(one) === maskUrls(url))
+      const name = isTaken ? `${maskUrls(url)} (${place + 1})` : maskUrls(url)
+      return new RpcEndpoint(url, this.#agent, name)
     })
   }
 
@@ -68,87 +100,177 @@ export class RpcClient {
 
   /** Answers in the order of the calls, refusals among them. */
   async answers(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
-    const answers: RpcAnswer[] = []
-    for (let at = 0; at < calls.length; at += CALLS_PER_REQUEST) {
-      answers.push(...(await this.#answerPart(calls.slice(at, at + CALLS_PER_REQUEST))))
-    }
-    return answers
+    this.#probeIfDue()
+    return await this.#askRounds(calls, () => this.#ranked())
   }
 
   /** Asks every endpoint; one answer each, in their order. */
   async askAll(method: string, ...params: readonly unknown[]): Promise<readonly RpcAnswer[]> {
     const calls = [{ method, params }]
-    const asked = this.#options.urls.map(async (url) => await this.#ask(url, calls))
+    const asked = this.#endpoints.map(async (endpoint) => await endpoint.ask(calls))
     const settled = await Promise.allSettled(asked)
     const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
     if (answers.length === 0) throw away(describeRejection(settled[0]))
     return answers
   }
 
+  /** The best endpoint by itself, `except` some; undefined when no other is left. */
+  line(except: ReadonlySet<string> = new Set()): RpcLine | undefined {
+    this.#probeIfDue()
+    const endpoint = this.#ranked().find(({ name }) => !except.has(name))
+    if (endpoint === undefined) return undefined
+    const answers = async (calls: readonly RpcCall[]) =>
+      await this.#askRounds(calls, () => [endpoint])
+    return {
+      name: endpoint.name,
+      answers,
+      batch: async (calls) => (await answers(calls)).map(resultOf),
+      noteHead: (head) => endpoint.noteHead(head),
+      distrust: (reason) => this.#distrust(endpoint, reason),
+    }
+  }
+
+  /** How each endpoint is doing, in the order of the configuration. */
+  endpoints(): readonly EndpointHealth[] {
+    const states = this.#endpoints.map(({ state }) => state)
+    const best = bestHead(states)
+    return this.#endpoints.map(({ name, state }) => {
+      const lagBlocks = lagOf(state, best)
+      const { head, errorRate, latencyMs, lastError } = state
+      return {
+        url: name,
+        isHealthy: isHealthy(state, best, performance.now()),
+        errorRate,
+        ...(head !== undefined && { head }),
+        ...(lagBlocks !== undefined && { lagBlocks }),
+        ...(latencyMs !== undefined && { latencyMs }),
+        ...(lastError !== undefined && { lastError }),
+      }
+    })
+  }
+
+  /** What the endpoints do not agree on: a block, or which chain they serve. */
+  disagreement(): string | undefined {
+    return this.#disagreement
+  }
+
+  /** Compares all endpoints: chain, head, and the newest block that all should have. */
+  async probe(): Promise<void> {
+    this.#probedAtMs = performance.now()
+    const seen = await Promise.all(this.#endpoints.map((endpoint) => this.#look(endpoint)))
+    const heads = seen.flatMap((head) => (head === undefined ? [] : [head]))
+    if (heads.length < 2) return
+    const number = Math.min(...heads)
+    const asked = this.#endpoints.map((endpoint) => readHash(endpoint, number))
+    const hashes = new Set((await Promise.all(asked)).filter((hash) => hash !== undefined))
+    this.#disputes = hashes.size > 1 ? this.#disputes + 1 : 0
+    if (this.#disputes === 0) this.#disagreement = undefined
+    if (this.#disputes < DISPUTES) return
+    this.#disagreement = `the endpoints hold ${hashes.size} different blocks ${number}`
+    this.#options.log.warn({ event: 'rpc.disagreement', block: number, hashes: [...hashes] })
+  }
+
   async close(): Promise<void> {
     await this.#agent.destroy()
   }
 
-  /** An endpoint that is busy, or lacks the block, gives way to the next one. */
-  async #answerPart(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
+  /** Its head; undefined when it is away or of another chain. */
+  async #look(endpoint: RpcEndpoint): Promise<number | undefined> {
+    try {
+      const [id, latest] = (
+        await endpoint.ask([
+          { method: 'eth_chainId', params: [] },
+          { method: 'eth_blockNumber', params: [] },
+        ])
+      ).map(resultOf)
+      const { chainId } = this.#options
+      if (chainId !== undefined && countOf(id, 'eth_chainId') !== chainId) {
+        this.#distrust(endpoint, `serves chain ${String(id)}`)
+        return undefined
+      }
+      const head = countOf(latest, 'eth_blockNumber')
+      endpoint.noteHead(head)
+      return head
+    } catch {
+      return undefined
+    }
+  }
+
+  #probeIfDue(): void {
+    if (this.#endpoints.length < 2) return
+    const nowMs = performance.now()
+    const { probeMs = PROBE_MS } = this.#options
+    if (this.#probedAtMs !== undefined && nowMs - this.#probedAtMs < probeMs) return
+    this.#probedAtMs = nowMs
+    this.probe().catch((error: unknown) => {
+      this.#options.log.debug({ event: 'rpc.probe_failed', error })
+    })
+  }
+
+  #ranked(): readonly RpcEndpoint[] {
+    const states = this.#endpoints.map(({ state }) => state)
+    return rankEndpoints(states, performance.now()).map((place) =>
+      present(this.#endpoints[place], 'endpoint'),
+    )
+  }
+
+  /** What an endpoint is too busy for, or lacks the block of, goes to the next one. */
+  async #askRounds(
+    calls: readonly RpcCall[],
+    order: () => readonly RpcEndpoint[],
+  ): Promise<readonly RpcAnswer[]> {
     const { rounds = ROUNDS } = this.#options
+    const answers: (RpcAnswer | undefined)[] = calls.map(() => undefined)
     let failure: unknown
-    let refused: readonly RpcAnswer[] | undefined
     for (let round = 1; round <= rounds; round += 1) {
-      for (const url of this.#order()) {
+      for (const endpoint of order()) {
+        const open = openPlaces(answers)
+        if (open.length === 0) break
         try {
-          const answers = await this.#ask(url, calls)
-          if (!answers.some(mayPass)) return answers
-          refused = answers
+          const found = await endpoint.ask(open.map((place) => present(calls[place], 'call')))
+          for (const [at, answer] of found.entries()) answers[present(open[at], 'place')] = answer
         } catch (error) {
           failure = error
-          this.#rest(url, error)
+          this.#noteFailed(endpoint, error)
         }
       }
+      if (openPlaces(answers).length === 0) break
       if (round < rounds) await sleep(backoffMs(round, FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
     }
-    if (refused === undefined) throw away(failure)
-    return refused
+    const complete = answers.filter((answer) => answer !== undefined)
+    if (complete.length < calls.length) throw away(failure)
+    return complete
   }
 
-  async #ask(url: string, calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
-    const from = this.#nextId
-    this.#nextId += calls.length
-    const bodies = calls.map((call, place) => ({ jsonrpc: '2.0', id: from + place, ...call }))
-    const response = await request(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(calls.length === 1 ? bodies[0] : bodies),
-      dispatcher: this.#agent,
-    })
-    const text = await response.body.text()
-    const answers = readAnswers(text, calls, from)
-    if (answers === undefined) throw new EndpointFailure(`HTTP ${response.statusCode}`)
-    return answers
-  }
-
-  #order(): readonly string[] {
-    const nowMs = performance.now()
-    const { urls } = this.#options
-    const rested = urls.filter((url) => (this.#restUntilMs.get(url) ?? 0) <= nowMs)
-    return rested.length === 0 ? urls : [...rested, ...urls.filter((url) => !rested.includes(url))]
-  }
-
-  #rest(url: string, error: unknown): void {
-    this.#restUntilMs.set(url, performance.now() + REST_MS)
-    const endpoint = maskUrls(url)
+  #noteFailed(endpoint: RpcEndpoint, error: unknown): void {
     const reason = maskUrls(describeFailure(error))
-    this.#options.log.debug({ event: 'rpc.endpoint_failed', endpoint, reason })
+    this.#options.log.debug({ event: 'rpc.endpoint_failed', endpoint: endpoint.name, reason })
+  }
+
+  #distrust(endpoint: RpcEndpoint, reason: string): void {
+    endpoint.distrust(reason)
+    this.#options.log.warn({ event: 'rpc.endpoint_distrusted', endpoint: endpoint.name, reason })
   }
 }
 
-function resultOf(answer: RpcAnswer): unknown {
-  if ('refusal' in answer) throw answer.refusal
-  return answer.result
+/** Calls that have no answer, or one that somebody else may better. */
+function openPlaces(answers: readonly (RpcAnswer | undefined)[]): readonly number[] {
+  return answers.flatMap((answer, place) => {
+    return answer === undefined || mayPass(answer) ? [place] : []
+  })
 }
 
 function mayPass(answer: RpcAnswer): boolean {
   return 'refusal' in answer && isPassing(answer.refusal)
+}
+
+async function readHash(endpoint: RpcEndpoint, number: number): Promise<string | undefined> {
+  const call = { method: 'eth_getBlockByNumber', params: [quantity(number), false] }
+  const [answer] = await endpoint.ask([call]).catch(() => [])
+  if (answer === undefined || !('result' in answer) || !isJsonObject(answer.result)) {
+    return undefined
+  }
+  return String(answer.result['hash']).toLowerCase()
 }
 
 function describeRejection(one: PromiseSettledResult<unknown> | undefined): unknown {
@@ -158,43 +280,4 @@ function describeRejection(one: PromiseSettledResult<unknown> | undefined): unkn
 function away(cause: unknown): Error {
   const reason = cause === undefined ? '' : `: ${maskUrls(describeFailure(cause))}`
   return platformErrors.unavailable(`the chain is away${reason}`, { cause, retryAfterSeconds: 1 })
-}
-
-/** One answer per call, matched by id; undefined for anything that is no JSON-RPC. */
-function readAnswers(
-  text: string,
-  calls: readonly RpcCall[],
-  from: number,
-): readonly RpcAnswer[] | undefined {
-  const json = tryParse(text)
-  const items: readonly unknown[] = Array.isArray(json) ? json : [json]
-  const byId = new Map<unknown, Record<string, unknown>>()
-  for (const item of items) if (isJsonObject(item)) byId.set(item['id'], item)
-  const answers = calls.flatMap((call, place) => {
-    const item = byId.get(from + place)
-    return item === undefined ? [] : [readAnswer(call.method, item)]
-  })
-  return answers.length === calls.length ? answers : undefined
-}
-
-function readAnswer(method: string, item: Record<string, unknown>): RpcAnswer {
-  const { error } = item
-  if (!isJsonObject(error)) return { result: item['result'] }
-  const data = revertData(error['data'])
-  const code = Number(error['code'])
-  return { refusal: new RpcRefusal({ method, code, message: String(error['message']), data }) }
-}
-
-/** Some endpoints put the data of a revert one level deeper. */
-function revertData(data: unknown): string | undefined {
-  if (typeof data === 'string' && /^0x[\da-f]*$/i.test(data)) return data
-  return isJsonObject(data) ? revertData(data['data']) : undefined
-}
-
-function tryParse(text: string): unknown {
-  try {
-    return parseJson(text)
-  } catch {
-    return undefined
-  }
 }

@@ -24,6 +24,29 @@ const LIMIT_CODES = new Set([-32005, 429])
 const PASSING =
   /rate limit|too many requests|limit exceeded|timed? ?out|try again|temporarily|overloaded|header not found|unknown block|block not found|missing trie node|block.*out ?of ?range|resource not found|state.*(not available|unavailable|pruned)|no backend/i
 
+const THROTTLE = /rate limit|too many requests|request limit|capacity|credits|overloaded/i
+/** The wordings of geth, erigon, Alchemy, Infura, QuickNode, Ankr, Chainstack, dRPC and Cloudflare. */
+const RANGE =
+  /returned more than|block range|range (is )?too|too wide|too large|too many (results|logs|blocks)|(exceeds?|exceeded|limited to).*(range|blocks|results|logs|size)|response size|max(imum)? (block )?(range|results)|log response|query timeout|narrow (down )?your/i
+const BATCH =
+  /batch.*(too|limit|large|size|exceed)|too many (calls|requests in)|(max|limit).*batch/i
+
+/** Whether the endpoint wants a question for logs over fewer blocks. */
+export function isRangeRefusal({ method, message }: RpcRefusal): boolean {
+  return method === 'eth_getLogs' && RANGE.test(message)
+}
+
+/** Whether the endpoint wants fewer calls in one request. */
+export function isBatchRefusal({ message }: RpcRefusal): boolean {
+  return BATCH.test(message)
+}
+
+/** Whether the endpoint wants fewer requests. */
+export function isThrottle(refusal: RpcRefusal): boolean {
+  if (isRangeRefusal(refusal) || isBatchRefusal(refusal)) return false
+  return LIMIT_CODES.has(refusal.code) || THROTTLE.test(refusal.message)
+}
+
 /** Whether the contract refused, as opposed to the endpoint. */
 export function isRevert({ code, message, data }: RpcRefusal): boolean {
   if (PASSING.test(message)) return false
@@ -32,8 +55,9 @@ export function isRevert({ code, message, data }: RpcRefusal): boolean {
 }
 
 /** Whether the same question may get an answer a little later. */
-export function isPassing({ code, message }: RpcRefusal): boolean {
-  return LIMIT_CODES.has(code) || PASSING.test(message)
+export function isPassing(refusal: RpcRefusal): boolean {
+  if (isRangeRefusal(refusal)) return false
+  return isThrottle(refusal) || PASSING.test(refusal.message)
 }
 
 /** `known`: the endpoint has it already; `nonce_low`: its nonce is used. */

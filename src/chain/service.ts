@@ -13,7 +13,8 @@ import { addressOf, hexOf, quantity, type Hex } from './hex.ts'
 import type { RpcAnswer, RpcCall, RpcClient } from './rpc-adapter.ts'
 import { isRevert, RpcRefusal } from './rpc-refusal.ts'
 import { findCursor } from './store.ts'
-import { findTransaction, putRequest, type SignerRole } from './tx-store.ts'
+import type { SignerRole } from './signer.ts'
+import { findTransaction, putRequest } from './tx-store.ts'
 import type { TransactionState } from './tx.ts'
 
 export interface TransactionRequest {

@@ -1,25 +1,10 @@
 import { Transaction, Wallet } from 'ethers'
 import { present } from '#kernel/assert.ts'
-import type { Fees } from './gas.ts'
-import { addressOf, hashOf, hexOf, type Address, type Hex } from './hex.ts'
+import { addressOf, hashOf, hexOf, type Address } from './hex.ts'
+import type { SignedTransaction, Signer, UnsignedTransaction } from './signer.ts'
 
-export interface UnsignedTransaction {
-  readonly chainId: number
-  readonly nonce: number
-  readonly to: Address
-  readonly data: Hex
-  readonly gasLimit: bigint
-  readonly fees: Fees
-}
-
-export interface SignedTransaction {
-  /** What goes to the endpoints. */
-  readonly raw: Hex
-  readonly hash: Hex
-}
-
-/** A key in memory. Nothing else may send with it: it is the one owner of the nonce. */
-export class LocalSigner {
+/** A key in memory. */
+export class LocalSigner implements Signer {
   readonly #wallet: Wallet
   readonly address: Address
 
@@ -29,22 +14,28 @@ export class LocalSigner {
   }
 
   /** Same input, same bytes (RFC 6979). */
-  sign({ chainId, nonce, to, data, gasLimit, fees }: UnsignedTransaction): SignedTransaction {
-    const transaction = Transaction.from({
-      type: 2,
-      chainId,
-      nonce,
-      to,
-      data,
-      gasLimit,
-      value: 0n,
-      maxFeePerGas: fees.maxFeeWei,
-      maxPriorityFeePerGas: fees.priorityFeeWei,
-    })
+  sign(unsigned: UnsignedTransaction): Promise<SignedTransaction> {
+    const transaction = toTransaction(unsigned)
     transaction.signature = this.#wallet.signingKey.sign(transaction.unsignedHash)
-    return {
+    return Promise.resolve({
       raw: hexOf(transaction.serialized, 'signed bytes'),
       hash: hashOf(present(transaction.hash, 'hash of signed bytes'), 'hash'),
-    }
+    })
   }
+}
+
+/** The transaction of type 2 (EIP-1559) that is to be signed. */
+export function toTransaction(unsigned: UnsignedTransaction): Transaction {
+  const { chainId, nonce, to, data, gasLimit, fees } = unsigned
+  return Transaction.from({
+    type: 2,
+    chainId,
+    nonce,
+    to,
+    data,
+    gasLimit,
+    value: 0n,
+    maxFeePerGas: fees.maxFeeWei,
+    maxPriorityFeePerGas: fees.priorityFeeWei,
+  })
 }

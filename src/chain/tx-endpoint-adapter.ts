@@ -1,10 +1,10 @@
 import { isJsonObject } from '#kernel/json.ts'
 import { describeRevert } from './contracts/abi-adapter.ts'
-import { feesFor, type Fees } from './gas.ts'
-import { countOf, quantityOf, type Address, type Hex } from './hex.ts'
+import { marketFees, type Fees } from './gas.ts'
+import { countOf, quantity, quantityOf, type Address, type Hex } from './hex.ts'
 import type { RpcAnswer, RpcClient } from './rpc-adapter.ts'
 import { isRevert, judgeSend, RpcRefusal } from './rpc-refusal.ts'
-import type { Simulation } from './tx.ts'
+import type { Simulation } from './tx-step.ts'
 
 export interface Call {
   readonly from: Address
@@ -12,11 +12,18 @@ export interface Call {
   readonly data: Hex
 }
 
+/** The price of gas as of the newest block. */
+export interface Market {
+  readonly fees: Fees
+  readonly head: number
+}
+
 /** What sending bytes led to. */
 export type SendOutcome =
   | { readonly type: 'taken' }
   /** The nonce is used, and not by these bytes. */
   | { readonly type: 'external' }
+  | { readonly type: 'underpriced'; readonly reason: string }
   | { readonly type: 'refused'; readonly reason: string }
 
 /** What the transaction manager asks an endpoint. */
@@ -33,8 +40,37 @@ export class TransactionEndpoint {
     return countOf(count, 'eth_getTransactionCount')
   }
 
-  /** Undefined while gas costs more than the ceiling. */
-  async readFees(): Promise<Fees | undefined> {
+  /** Mined transactions of an address as of the newest and of a final block. */
+  async readCounts(
+    address: Address,
+    finalBlock: number,
+  ): Promise<{ readonly latest: number; readonly final: number }> {
+    const [latest, final] = await this.#rpc.batch([
+      { method: 'eth_getTransactionCount', params: [address, 'latest'] },
+      { method: 'eth_getTransactionCount', params: [address, quantity(finalBlock)] },
+    ])
+    return {
+      latest: countOf(latest, 'eth_getTransactionCount'),
+      final: countOf(final, 'eth_getTransactionCount'),
+    }
+  }
+
+  /** The chain's newest block, and what each address holds in wei. */
+  async readState(
+    addresses: readonly Address[],
+  ): Promise<{ readonly head: number; readonly balancesWei: readonly bigint[] }> {
+    const [head, ...balances] = await this.#rpc.batch([
+      { method: 'eth_blockNumber', params: [] },
+      ...addresses.map((address) => ({ method: 'eth_getBalance', params: [address, 'latest'] })),
+    ])
+    return {
+      head: countOf(head, 'eth_blockNumber'),
+      balancesWei: balances.map((balance) => quantityOf(balance, 'eth_getBalance')),
+    }
+  }
+
+  /** What the next block asks for, and the number of the newest. */
+  async readMarket(): Promise<Market> {
     const [block, tip] = await this.#rpc.answers([
       { method: 'eth_getBlockByNumber', params: ['latest', false] },
       { method: 'eth_maxPriorityFeePerGas', params: [] },
@@ -42,10 +78,12 @@ export class TransactionEndpoint {
     const header = resultOf(block)
     const baseFee = isJsonObject(header) ? header['baseFeePerGas'] : undefined
     const tipWei = tip !== undefined && 'result' in tip ? tip.result : '0x3b9aca00'
-    return feesFor(
+    const number = isJsonObject(header) ? header['number'] : undefined
+    const fees = marketFees(
       baseFee === undefined ? 0n : quantityOf(baseFee, 'baseFeePerGas'),
       quantityOf(tipWei, 'eth_maxPriorityFeePerGas'),
     )
+    return { fees, head: countOf(number, 'number of a block') }
   }
 
   /**
@@ -85,7 +123,8 @@ export class TransactionEndpoint {
   /** Gives the bytes to every endpoint; throws `platform.unavailable` when none answers. */
   async send(signed: {
     readonly raw: Hex
-    readonly hash: Hex
+    /** Of all attempts with this nonce. */
+    readonly hashes: readonly Hex[]
     readonly from: Address
     readonly nonce: number
   }): Promise<SendOutcome> {
@@ -95,25 +134,25 @@ export class TransactionEndpoint {
     const verdicts = refusals.map(judgeSend)
     if (verdicts.includes('known')) return { type: 'taken' }
     if (verdicts.includes('nonce_low')) return await this.#lookUp(signed)
-    return { type: 'refused', reason: refusals[0]?.message ?? '' }
+    const reason = refusals[0]?.message ?? ''
+    return { type: verdicts.includes('underpriced') ? 'underpriced' : 'refused', reason }
   }
 
-  /** The nonce is used: by these bytes, or by others that somebody made with our key. */
-  async #lookUp({
-    hash,
-    from,
-    nonce,
-  }: {
-    hash: Hex
-    from: Address
-    nonce: number
+  /** The nonce is used: by one of our attempts, or by what somebody made with our key. */
+  async #lookUp(signed: {
+    readonly hashes: readonly Hex[]
+    readonly from: Address
+    readonly nonce: number
   }): Promise<SendOutcome> {
-    const [known, receipt, count] = await this.#rpc.batch([
-      { method: 'eth_getTransactionByHash', params: [hash] },
-      { method: 'eth_getTransactionReceipt', params: [hash] },
+    const { hashes, from, nonce } = signed
+    const [count, ...found] = await this.#rpc.batch([
       { method: 'eth_getTransactionCount', params: [from, 'latest'] },
+      ...hashes.flatMap((hash) => [
+        { method: 'eth_getTransactionReceipt', params: [hash] },
+        { method: 'eth_getTransactionByHash', params: [hash] },
+      ]),
     ])
-    if (isJsonObject(known) || isJsonObject(receipt)) return { type: 'taken' }
+    if (found.some(isJsonObject)) return { type: 'taken' }
     const isUsed = countOf(count, 'eth_getTransactionCount') > nonce
     return isUsed ? { type: 'external' } : { type: 'refused', reason: 'nonce too low' }
   }

@@ -1,4 +1,7 @@
-/** `held` waits for a person; `rejected` never spent a nonce; `final` and `reverted` are for ever. */
+/**
+ * `held` waits for a person; `rejected` never spent a nonce; `cancelling` has a payment to oneself
+ * on its way that takes its nonce; `final`, `reverted` and `cancelled` are for ever.
+ */
 export const TRANSACTION_STATES = [
   'requested',
   'signed',
@@ -8,14 +11,28 @@ export const TRANSACTION_STATES = [
   'reverted',
   'rejected',
   'held',
+  'cancelling',
+  'cancelled',
 ] as const
 
 export type TransactionState = (typeof TRANSACTION_STATES)[number]
 
-/** A receipt in a block of the chain as the watcher knows it. */
+/** What an operator may want of a transaction. */
+export const WISHES = ['cancel', 'resume'] as const
+export type Wish = (typeof WISHES)[number]
+
+/** Attempts of one nonce exclude one another; a `cancel` pays nothing to the signer itself. */
+export type AttemptKind = 'intent' | 'cancel'
+
+/** A receipt of one of the attempts in a block of the chain as the watcher knows it. */
 export interface Sighting {
+  readonly kind: AttemptKind
   readonly status: 0 | 1
   readonly isFinal: boolean
+}
+
+export function isOver(state: TransactionState): boolean {
+  return ['final', 'reverted', 'rejected', 'cancelled'].includes(state)
 }
 
 /**
@@ -25,10 +42,14 @@ export interface Sighting {
 export function stateAfter(
   state: TransactionState,
   sighting: Sighting | undefined,
+  hasCancel = false,
 ): TransactionState {
-  if (state === 'requested' || state === 'rejected') return state
-  if (state === 'final' || state === 'reverted') return state
-  if (sighting === undefined) return state === 'mined' ? 'broadcast' : state
+  if (state === 'requested' || isOver(state)) return state
+  if (sighting === undefined) {
+    if (state !== 'mined') return state
+    return hasCancel ? 'cancelling' : 'broadcast'
+  }
+  if (sighting.kind === 'cancel') return sighting.isFinal ? 'cancelled' : 'cancelling'
   if (!sighting.isFinal) return 'mined'
   return sighting.status === 1 ? 'final' : 'reverted'
 }
@@ -39,29 +60,12 @@ export function isSendDue(
   sentAgoMs: number | undefined,
   resendMs: number,
 ): boolean {
-  if (state !== 'signed' && state !== 'broadcast') return false
+  if (state !== 'signed' && state !== 'broadcast' && state !== 'cancelling') return false
   return sentAgoMs === undefined || sentAgoMs >= resendMs
 }
 
-/** What a run of the transaction on the indexed head gave. */
-export type Simulation =
-  | { readonly type: 'succeeded'; readonly gas: bigint }
-  | { readonly type: 'reverted'; readonly reason: string }
-  /** The endpoint, and not the contract, failed. */
-  | { readonly type: 'unknown'; readonly reason: string }
-
-export type Verdict =
-  | { readonly type: 'sign'; readonly gas: bigint }
-  | { readonly type: 'reject'; readonly reason: string }
-  | { readonly type: 'wait'; readonly reason: string }
-
-/**
- * A revert counts only where nothing of the same signer is on its way, since that might be what the
- * transaction builds on.
- */
-export function judgeSimulation(simulation: Simulation, unminedBefore: number): Verdict {
-  if (simulation.type === 'succeeded') return { type: 'sign', gas: simulation.gas }
-  const { reason } = simulation
-  if (simulation.type === 'unknown' || unminedBefore > 0) return { type: 'wait', reason }
-  return { type: 'reject', reason }
+/** Whether an operator may still want this of a transaction. */
+export function isWishAllowed(state: TransactionState, wish: Wish): boolean {
+  if (wish === 'resume') return state === 'held'
+  return ['requested', 'signed', 'broadcast', 'held', 'cancelling'].includes(state)
 }

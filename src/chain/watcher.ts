@@ -1,35 +1,36 @@
-import { assert } from '#kernel/assert.ts'
 import type { Clock } from '#kernel/time.ts'
-import type { Database, Tx } from '#platform/db/pool.ts'
-import { inTransaction } from '#platform/db/transaction.ts'
-import type { OutboxEvent } from '#platform/events/event.ts'
-import { appendEvents } from '#platform/events/outbox.ts'
-import { requireEpoch, type Leadership } from '#platform/leader.ts'
+import { unreachable } from '#kernel/assert.ts'
+import { AppError } from '#kernel/errors.ts'
+import type { Database } from '#platform/db/pool.ts'
+import type { Leadership } from '#platform/leader.ts'
 import type { Health, Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
-import type { GaugeMetric, Metrics } from '#platform/metrics.ts'
+import type { Metrics } from '#platform/metrics.ts'
 import { Loop } from '#platform/scheduler.ts'
 import { BlockReader } from './block-reader.ts'
-import type { BlockPlace, Header } from './block.ts'
-import { BlockSource } from './block-source-adapter.ts'
+import { BlockSource, LogQuery } from './block-source-adapter.ts'
+import { BlockWriter, FINAL_PER_STEP } from './block-writer.ts'
+import type { Header } from './block.ts'
 import { Decoders } from './decoders.ts'
 import type { Deployment } from './deployment.ts'
 import { chainErrors } from './errors.ts'
-import { blockApplied, blockFinalized, blockRetracted } from './events.ts'
-import { finalTarget, type Finality } from './finality.ts'
-import { judgeHead, linkedPrefix, planRetraction } from './reorg.ts'
+import type { Finality } from './finality.ts'
 import type { RpcClient } from './rpc-adapter.ts'
+import { findCursor, findHalt, listUnfinal, type Cursor, type HaltKind } from './store.ts'
+import { WatchProgress } from './watch-progress.ts'
 import {
-  finalizeBlocks,
-  findCursor,
-  insertBlocks,
-  listUnfinal,
-  lockCursor,
-  putCursor,
-  retractBlocks,
-  type Cursor,
-  type NewBlock,
-} from './store.ts'
+  decideStep,
+  finalAfter,
+  judgeFork,
+  opinionOf,
+  takeHeaders,
+  type ForkLook,
+  type ForkStep,
+  type ForkView,
+  type Opinion,
+  type WatchStep,
+  type WatchView,
+} from './watch.ts'
 
 export interface WatcherOptions {
   readonly database: Database
@@ -44,60 +45,43 @@ export interface WatcherOptions {
   readonly pollMs?: number
 }
 
-/** What one transaction changes, in this order. */
-interface Step {
-  readonly retract: readonly BlockPlace[]
-  readonly apply: readonly NewBlock[]
-  readonly head: BlockPlace
-  readonly finalTo: number
-}
-
-interface View {
+/** What one endpoint shows, held against what the node has. */
+interface Sight {
+  readonly source: BlockSource
   readonly cursor: Cursor
-  readonly head: Header
-  readonly tagged: number | undefined
-  readonly durable: number | undefined
+  readonly view: WatchView
+  readonly step: WatchStep
 }
 
 const POLL_MS = 200
-const BLOCKS_PER_STEP = 64
-const FINAL_PER_STEP = 512
-/** Blocks so far below the head, or final by tag, are read by range. */
-const FAR_BLOCKS = 128
-/** Without an answer of the chain for so long the watcher is not well. */
-const SILENCE_MS = 5000
-/** An endpoint that stays behind for so long needs a look. */
-const STALE_MS = 30_000
+/** Headers of one question when the last common block is searched. */
+const COMPARED_AT_ONCE = 128
 
-/**
- * Follows the chain block by block while this process leads the role. Blocks, logs, receipts,
- * cursor and messages of a step commit together, fenced by the epoch, so each message is written
- * once (I7, I8).
- */
+/** Follows the chain block by block while this process leads the role. */
 export class Watcher implements Service {
   readonly name = 'chain.watcher'
   readonly #options: WatcherOptions
-  readonly #source: BlockSource
+  readonly #query: LogQuery
   readonly #reader: BlockReader
+  readonly #writer: BlockWriter
+  readonly #progress: WatchProgress
   readonly #loop: Loop
-  readonly #headGauge: GaugeMetric
-  readonly #finalGauge: GaugeMetric
-  readonly #haltGauge: GaugeMetric
-  #halted: string | undefined
-  #behind: { readonly detail: string; readonly sinceMs: number } | undefined
-  #silentSinceMs: number | undefined
-  #checkedChain = false
+  readonly #checkedEndpoints = new Set<string>()
+  #term: bigint | undefined
+  #look: ForkLook | undefined
+  /** An unreadable log, and the endpoint that showed it. */
+  #odd: { readonly detail: string; readonly endpoint: string } | undefined
 
   constructor(options: WatcherOptions) {
-    const { database, deployment, log, metrics, rpc } = options
+    const { database, deployment, finality, clock, log, metrics, rpc } = options
     this.#options = options
     const decoders = new Decoders(deployment)
-    this.#source = new BlockSource(rpc, decoders)
-    this.#reader = new BlockReader({ source: this.#source, decoders, database })
-    this.#headGauge = metrics.gauge('chain_head_block', 'Last applied block')
-    this.#finalGauge = metrics.gauge('chain_final_block', 'Last final block')
-    this.#haltGauge = metrics.gauge('chain_watcher_halted', '1 while the watcher refuses to go on')
-    this.#haltGauge.set(0)
+    this.#query = new LogQuery(decoders)
+    this.#reader = new BlockReader({ rpc, query: this.#query, decoders, database })
+    const { chainId } = deployment
+    const chainInstance = finality.chainInstance ?? null
+    this.#writer = new BlockWriter({ database, clock, chainId, chainInstance })
+    this.#progress = new WatchProgress({ log, metrics })
     this.#loop = new Loop({
       name: this.name,
       intervalMs: options.pollMs ?? POLL_MS,
@@ -120,193 +104,258 @@ export class Watcher implements Service {
   }
 
   health(): Health {
-    if (this.#halted !== undefined) return { ok: false, detail: this.#halted }
-    const silentMs = performance.now() - (this.#silentSinceMs ?? performance.now())
-    if (silentMs > SILENCE_MS) return { ok: false, detail: 'the chain does not answer' }
+    const trouble = this.#progress.health()
+    if (!trouble.ok) return trouble
     const health = this.#loop.health()
-    if (!health.ok || this.#behind === undefined) return health
-    const { detail, sinceMs } = this.#behind
-    return { ok: performance.now() - sinceMs < STALE_MS, detail }
+    return health.ok ? trouble : health
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
     const { leadership } = this.#options
-    let more = true
-    while (more && !signal.aborted && leadership.isLeading() && this.#halted === undefined) {
-      await this.#checkChain()
+    let more = leadership.isLeading() && !(await this.#isHalted(leadership.epoch()))
+    while (more && !signal.aborted && leadership.isLeading()) {
       more = await this.#advance(leadership.epoch())
     }
   }
 
-  async #checkChain(): Promise<void> {
-    if (this.#checkedChain) return
-    const { chainId } = this.#options.deployment
-    const found = await this.#source.readChainId()
-    if (found !== chainId) throw chainErrors.wrong_chain(`chain id ${found} instead of ${chainId}`)
-    this.#checkedChain = true
+  /** Read anew in each turn while halted, because an operator may have decided. */
+  async #isHalted(epoch: bigint): Promise<boolean> {
+    const isFirst = this.#term !== epoch
+    if (!isFirst && !this.#progress.isHalted) return false
+    if (isFirst) await this.#writer.forgetUnreadable(epoch)
+    this.#term = epoch
+    const halt = await findHalt(this.#options.database)
+    this.#progress.noteHalt(halt?.reason)
+    return halt !== undefined
   }
 
   /** One step; whether another may follow at once. */
   async #advance(epoch: bigint): Promise<boolean> {
+    const sight = await this.#findSight(epoch)
+    if (sight === undefined) return false
+    try {
+      return await this.#follow(sight, epoch)
+    } catch (error) {
+      if (isIncoherent(error)) sight.source.distrust(error.detail)
+      throw error
+    }
+  }
+
+  /** The best endpoint that is not behind us; undefined when all are. */
+  async #findSight(epoch: bigint): Promise<Sight | undefined> {
     const { finality, database } = this.#options
     // Read before the head: what was on disk then is of the chain that the head shows.
     const durable = finality.durableBlock?.()
     const cursor = (await findCursor(database)) ?? (await this.#begin(epoch))
-    this.#silentSinceMs ??= performance.now()
-    const { head, finalized } = await this.#source.readHead('tag' in finality.rule)
-    this.#silentSinceMs = undefined
-    const view = { cursor, head, tagged: finalized?.number, durable }
-    const isInstanceNew = this.#chainInstance() !== cursor.chainInstance
-    const verdict = judgeHead(cursor.head, head, isInstanceNew)
-    this.#noteBehind(verdict === 'behind', cursor, head)
-    if (verdict === 'behind') return false
-    if (verdict === 'fork') return await this.#retract(view, epoch)
-    if (verdict === 'ahead') return await this.#apply(view, epoch)
-    return await this.#finalize(view, epoch)
+    const asked = new Set<string>()
+    this.#progress.noteQuestion()
+    for (let source = this.#sourceExcept(asked); source; source = this.#sourceExcept(asked)) {
+      const sight = await this.#see(source, cursor, durable)
+      this.#progress.noteSight(cursor.head, sight.view.theirHead, sight.step.type === 'behind')
+      if (sight.step.type !== 'behind' && !this.#isIdle(sight)) return sight
+      asked.add(source.name)
+    }
+    return undefined
   }
 
-  #noteBehind(isBehind: boolean, cursor: Cursor, head: Header): void {
-    const detail = `the endpoint is at block ${head.number}, behind ${cursor.head.number}`
-    const sinceMs = this.#behind?.sinceMs ?? performance.now()
-    this.#behind = isBehind ? { detail, sinceMs } : undefined
+  /** An endpoint that stands still while another one was seen further on. */
+  #isIdle({ step, view }: Sight): boolean {
+    if (step.type !== 'rest') return false
+    const heads = this.#options.rpc.endpoints().map(({ head }) => head ?? 0)
+    return Math.max(...heads) > view.theirHead.number
+  }
+
+  #sourceExcept(asked: ReadonlySet<string>): BlockSource | undefined {
+    const line = this.#options.rpc.line(asked)
+    return line === undefined ? undefined : new BlockSource(line, this.#query)
+  }
+
+  async #see(source: BlockSource, cursor: Cursor, durable: number | undefined): Promise<Sight> {
+    const { finality } = this.#options
+    try {
+      await this.#checkChain(source)
+      const { head: theirHead, finalized } = await source.readHead('tag' in finality.rule)
+      const view: WatchView = {
+        head: cursor.head,
+        final: cursor.final,
+        theirHead,
+        tagged: finalized?.number,
+        durable,
+        rule: finality.rule,
+        isInstanceNew: (finality.chainInstance ?? null) !== cursor.chainInstance,
+        farBlocks: source.farBlocks,
+      }
+      return { source, cursor, view, step: decideStep(view) }
+    } catch (error) {
+      if (isIncoherent(error)) source.distrust(error.detail)
+      throw error
+    }
+  }
+
+  async #checkChain(source: BlockSource): Promise<void> {
+    if (this.#checkedEndpoints.has(source.name)) return
+    const { chainId } = this.#options.deployment
+    const found = await source.readChainId()
+    if (found !== chainId) {
+      source.distrust(`serves chain ${found}`)
+      throw chainErrors.wrong_chain(`chain id ${found} instead of ${chainId}`)
+    }
+    this.#checkedEndpoints.add(source.name)
   }
 
   /** The first cursor: the block before the deployment, which is final by definition. */
   async #begin(epoch: bigint): Promise<Cursor> {
-    const { database, deployment } = this.#options
-    const chainInstance = this.#chainInstance()
-    const number = Math.max(0, deployment.deployedAt - 1)
-    const [base] = await this.#source.readHeaders(number, number)
+    const source = this.#sourceExcept(new Set())
+    const number = Math.max(0, this.#options.deployment.deployedAt - 1)
+    if (source !== undefined) await this.#checkChain(source)
+    const [base] = (await source?.readHeaders(number, number)) ?? []
     if (base === undefined) throw chainErrors.incoherent(`the chain has no block ${number}`)
-    const place = { number: base.number, hash: base.hash }
-    const { chainId } = deployment
-    const cursor = { chainId, chainInstance, head: place, final: place }
-    return await inTransaction(database, async (tx) => {
-      await requireEpoch(tx, 'watcher', epoch)
-      const known = await lockCursor(tx)
-      if (known !== undefined) return known
-      await putCursor(tx, cursor)
-      return cursor
-    })
+    return await this.#writer.begin(base, epoch)
   }
 
-  async #apply(view: View, epoch: bigint): Promise<boolean> {
-    const { cursor, head } = view
-    const last = Math.min(head.number, cursor.head.number + BLOCKS_PER_STEP)
-    const found = await this.#source.readHeaders(cursor.head.number + 1, last)
-    const [next] = found
-    if (next === undefined) return false
-    if (next.parentHash !== cursor.head.hash) return await this.#retract(view, epoch)
-    const headers = linkedPrefix(cursor.head, found)
-    const end = headers.at(-1)
-    assert(end !== undefined, 'the next block is linked')
-    const isFar = end.number <= Math.max(head.number - FAR_BLOCKS, view.tagged ?? 0)
-    const read = await this.#reader.read(headers, isFar)
-    if ('odd' in read) return this.#halt(read.odd)
+  async #follow(sight: Sight, epoch: bigint): Promise<boolean> {
+    const { step } = sight
+    switch (step.type) {
+      case 'take':
+        return await this.#take(sight, step, epoch)
+      case 'compare':
+        return await this.#compare(sight, step, epoch)
+      case 'finalize':
+        return await this.#finalize(sight, step.to, epoch)
+      case 'behind':
+      case 'rest':
+        this.#look = undefined
+        return false
+      default:
+        return unreachable(step)
+    }
+  }
+
+  async #take(
+    sight: Sight,
+    step: { readonly from: number; readonly to: number; readonly isFar: boolean },
+    epoch: bigint,
+  ): Promise<boolean> {
+    const { source, cursor, view } = sight
+    const taking = takeHeaders(view, await source.readHeaders(step.from, step.to))
+    if (taking.type === 'compare') return await this.#compare(sight, taking, epoch)
+    const end = taking.type === 'take' ? taking.headers.at(-1) : undefined
+    if (taking.type !== 'take' || end === undefined) return false
+    this.#look = undefined
+    const read = await this.#reader.read(source, taking.headers, step.isFar)
+    if ('odd' in read) return await this.#meetOdd(source, read.odd, epoch)
     const { number, hash } = end
-    const finalTo = this.#finalTarget(view, number)
-    await this.#commit(cursor, epoch, {
+    const next = await this.#writer.commit(cursor, epoch, {
       retract: [],
       apply: read.blocks,
       head: { number, hash },
-      finalTo,
+      finalTo: finalAfter(view, number),
     })
+    this.#progress.noteCommit(next, view.theirHead.number, read.blocks)
     return true
   }
 
-  async #finalize(view: View, epoch: bigint): Promise<boolean> {
-    const { cursor } = view
-    const finalTo = this.#finalTarget(view, cursor.head.number)
-    const isKnown = this.#chainInstance() === cursor.chainInstance
-    const isSettled = finalTo <= cursor.final.number && isKnown
-    if (isSettled) return false
-    await this.#commit(cursor, epoch, { retract: [], apply: [], head: cursor.head, finalTo })
-    return finalTo - cursor.final.number > FINAL_PER_STEP
+  async #finalize({ cursor, view }: Sight, to: number, epoch: bigint): Promise<boolean> {
+    this.#look = undefined
+    const step = { retract: [], apply: [], head: cursor.head, finalTo: to }
+    const next = await this.#writer.commit(cursor, epoch, step)
+    this.#progress.noteCommit(next, view.theirHead.number, [])
+    return to - cursor.final.number > FINAL_PER_STEP
   }
 
-  #finalTarget({ cursor, tagged, durable }: View, head: number): number {
-    const { rule } = this.#options.finality
-    return finalTarget({ rule, head, final: cursor.final.number, tagged, durable })
-  }
-
-  async #retract(view: View, epoch: bigint): Promise<boolean> {
-    const { cursor, head } = view
+  async #compare(
+    sight: Sight,
+    { from, to }: { readonly from: number; readonly to: number },
+    epoch: bigint,
+  ): Promise<boolean> {
+    const { source, cursor, view } = sight
     const ours = [cursor.final, ...(await listUnfinal(this.#options.database))]
-    const top = Math.min(cursor.head.number, head.number)
-    const theirs = await this.#source.readHeaders(cursor.final.number, top)
-    const plan = planRetraction(ours, theirs, top)
-    if (plan.type === 'incoherent') throw chainErrors.incoherent('headers do not link')
-    if (plan.type === 'beyond_finality') {
-      const { number, hash } = cursor.final
-      return this.#halt(`reorg beyond finality: block ${number} ${hash} left the chain`)
+    const hashes = new Set(ours.map(({ hash }) => hash))
+    const fork: ForkView = {
+      ours,
+      theirs: await readDown(source, from, to, ({ hash }) => hashes.has(hash)),
+      top: to,
+      isInstanceNew: view.isInstanceNew,
+      others: this.#options.rpc.endpoints().length - 1,
+      opinions: [],
+      look: this.#look,
     }
-    if (plan.blocks.length === 0) throw chainErrors.incoherent('the head moved while it was read')
-    const { blocks: retract, ancestor } = plan
-    await this.#commit(cursor, epoch, { retract, apply: [], head: ancestor, finalTo: 0 })
-    this.#options.log.warn({
-      event: 'block.retracted',
-      blocks: retract.length,
-      ancestor: ancestor.number,
-    })
-    return true
+    return await this.#settleFork(sight, await this.#judge(source, fork), epoch)
   }
 
-  async #commit(from: Cursor, epoch: bigint, step: Step): Promise<void> {
-    const { database, clock } = this.#options
-    const chainInstance = this.#chainInstance()
-    const cursor = await inTransaction(database, async (tx) => {
-      await requireEpoch(tx, 'watcher', epoch)
-      const locked = await lockCursor(tx)
-      assert(locked?.head.hash === from.head.hash, 'the cursor belongs to the leader')
-      const events = await this.#write(tx, step)
-      const final = await this.#writeFinality(tx, step, from.final, events)
-      const next = { chainId: from.chainId, chainInstance, head: step.head, final }
-      await putCursor(tx, next)
-      await appendEvents(tx, events, clock.now())
-      return next
-    })
-    this.#headGauge.set(cursor.head.number)
-    this.#finalGauge.set(cursor.final.number)
-  }
-
-  async #write(tx: Tx, { retract, apply }: Step): Promise<OutboxEvent[]> {
-    const { chainId } = this.#options.deployment
-    const events: OutboxEvent[] = []
-    if (retract.length > 0) {
-      const blocks = await retractBlocks(tx, retract)
-      events.push(...blocks.map((block) => blockRetracted(chainId, block)))
+  /** Asks other endpoints for as long as the judgement wants to hear another. */
+  async #judge(first: BlockSource, fork: ForkView): Promise<ForkStep> {
+    const asked = new Set([first.name])
+    const opinions: Opinion[] = []
+    for (;;) {
+      const step = judgeFork({ ...fork, opinions })
+      if (step.type !== 'ask') return step
+      const other = this.#sourceExcept(asked)
+      if (other !== undefined) asked.add(other.name)
+      const headers = await other?.readHeaders(step.number, step.number).catch(() => [])
+      opinions.push(opinionOf(step.ours, headers?.[0]))
     }
-    if (apply.length === 0) return events
-    await insertBlocks(tx, apply)
-    for (const { header, logs, receipts } of apply) {
-      const body = { header, receipts, events: logs.map(({ event }) => event) }
-      events.push(blockApplied(chainId, body))
+  }
+
+  async #settleFork({ source, cursor }: Sight, step: ForkStep, epoch: bigint): Promise<boolean> {
+    this.#look = step.type === 'wait' ? step.look : undefined
+    this.#progress.noteDoubt(step.type === 'wait' ? step.reason : undefined)
+    switch (step.type) {
+      case 'retract': {
+        const { blocks, ancestor } = step
+        const change = { retract: blocks, apply: [], head: ancestor, finalTo: 0 }
+        const next = await this.#writer.commit(cursor, epoch, change)
+        this.#progress.noteRetraction(next, blocks.length)
+        return true
+      }
+      case 'halt':
+        return await this.#halt('beyond_finality', step.reason, epoch)
+      case 'distrust':
+        source.distrust(step.reason)
+        if (step.isDisputed) return this.#options.rpc.endpoints().length > 1
+        throw chainErrors.incoherent(step.reason)
+      case 'ask':
+      case 'wait':
+        return false
+      default:
+        return unreachable(step)
     }
-    return events
   }
 
-  async #writeFinality(
-    tx: Tx,
-    { finalTo }: Step,
-    final: BlockPlace,
-    events: OutboxEvent[],
-  ): Promise<BlockPlace> {
-    if (finalTo <= final.number) return final
-    const blocks = await finalizeBlocks(tx, finalTo, FINAL_PER_STEP)
-    const { chainId } = this.#options.deployment
-    events.push(...blocks.map((block) => blockFinalized(chainId, block)))
-    return blocks.at(-1) ?? final
-  }
-
-  #chainInstance(): string | null {
-    return this.#options.finality.chainInstance ?? null
+  /** A log of our own that makes no sense: a lie of one endpoint, or a contract we do not know. */
+  async #meetOdd(source: BlockSource, detail: string, epoch: bigint): Promise<boolean> {
+    const isConfirmed = this.#odd?.detail === detail && this.#odd.endpoint !== source.name
+    const isAlone = this.#options.rpc.endpoints().length === 1
+    if (isConfirmed || isAlone) return await this.#halt('unreadable_log', detail, epoch)
+    this.#odd = { detail, endpoint: source.name }
+    throw chainErrors.incoherent(detail)
   }
 
   /** Stops for good: a person has to look before anything more is believed. */
-  #halt(reason: string): false {
-    this.#halted = reason
-    this.#haltGauge.set(1)
-    this.#options.log.error({ event: 'chain.halted', reason })
+  async #halt(kind: HaltKind, reason: string, epoch: bigint): Promise<false> {
+    await this.#writer.halt({ kind, reason }, epoch)
+    this.#progress.noteHalt(reason)
     return false
   }
+}
+
+/** Headers `from`–`to`, read from above only as far as the first that is known. */
+async function readDown(
+  source: BlockSource,
+  from: number,
+  to: number,
+  isKnown: (header: Header) => boolean,
+): Promise<readonly Header[]> {
+  let headers: readonly Header[] = []
+  for (let end = to; end >= from; end -= COMPARED_AT_ONCE) {
+    const begin = Math.max(from, end - COMPARED_AT_ONCE + 1)
+    const part = await source.readHeaders(begin, end)
+    headers = [...part, ...headers]
+    if (part.some(isKnown)) break
+  }
+  return headers
+}
+
+function isIncoherent(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === chainErrors.incoherent.code
 }

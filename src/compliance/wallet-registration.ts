@@ -66,5 +66,5 @@ export function registrationTxKey(chainAccount: number, attempt: number): string
 
 /** Whether the transaction will never register anything. */
 export function isLost(state: TransactionState): boolean {
-  return state === 'rejected' || state === 'reverted'
+  return state === 'rejected' || state === 'reverted' || state === 'cancelled'
 }

@@ -89,7 +89,7 @@ export class Tokenizer implements Service {
     const { database, chain, ledger, supply } = this.#options
     const key = creationTxKey(tokenization.chainAsset, tokenization.id)
     const creation = await chain.findTransaction(database, key)
-    const isLost = creation?.state === 'rejected' || creation?.state === 'reverted'
+    const isLost = ['rejected', 'reverted', 'cancelled'].includes(creation?.state ?? '')
     const listed = await ledger.findAsset(tokenization.chainAsset)
     const request = await supply.findByRef(tokenizationRef(tokenization.id))
     return {

@@ -1,3 +1,4 @@
+import { assert } from '#kernel/assert.ts'
 import { isJsonObject, stringifyJson } from '#kernel/json.ts'
 import type { Instant } from '#kernel/time.ts'
 import type { BlockPlace, Changes } from './books.ts'
@@ -106,15 +107,26 @@ export function rareRowsJson({ changes, idempotency, positions }: SealedBatch): 
       input_hash: Buffer.from(entry.inputHash).toString('hex'),
       resource: entry.resource,
     })),
-    positions: positions.map((entry) => ({
+    positions: lastPositions(positions).map((entry) => ({
       consumer_group: entry.group,
       stream: entry.stream,
-      seq: entry.seq,
-      log_epoch: entry.epoch,
+      seq: entry.seq.toString(),
+      log_epoch: entry.epoch.toString(),
     })),
   }
   const empty = Object.values(rows).every((list) => list.length === 0)
   return empty ? null : stringifyJson(rows)
+}
+
+/** Of several positions of one consumer the last one, which must be the furthest. */
+function lastPositions(positions: readonly PositionEntry[]): readonly PositionEntry[] {
+  const last = new Map<string, PositionEntry>()
+  for (const entry of positions) {
+    const key = `${entry.group} ${entry.stream}`
+    assert((last.get(key)?.seq ?? -1n) < entry.seq, `position of ${key} goes back`)
+    last.set(key, entry)
+  }
+  return [...last.values()]
 }
 
 /** Effects by context; null when there are none. */

@@ -73,6 +73,7 @@ export class Books {
   #transfers: Transfer[] = []
   #events: [bigint, LedgerEvent][] = []
   #effects = new Map<EffectContext, JsonObject[]>()
+  readonly #keyedEffects = new Map<EffectContext, Map<string, JsonObject>>()
   readonly #dirtyBalances = new Set<number>()
   /** What `settled` changed by; the table adds it, so that a figure altered there stays visible. */
   readonly #settledDeltas = new Map<number, bigint>()
@@ -248,11 +249,21 @@ export class Books {
     else list.push(effect)
   }
 
+  /** The same, in place of what this commit said of `key` before. */
+  lastEffect(context: EffectContext, key: string, effect: JsonObject): void {
+    const keyed = this.#keyedEffects.get(context)
+    if (keyed === undefined) this.#keyedEffects.set(context, new Map([[key, effect]]))
+    else keyed.set(key, effect)
+  }
+
   /** All that changed since the last call; forgets it. */
   takeChanges(): Changes {
     const holds = [...this.#dirtyHolds.values()].filter(
       (hold) => hold.amount > 0n || !this.#freshHolds.has(hold.id),
     )
+    for (const [context, keyed] of this.#keyedEffects) {
+      this.#effects.set(context, [...(this.#effects.get(context) ?? []), ...keyed.values()])
+    }
     const changes: Changes = {
       transfers: this.#transfers,
       balances: pick(this.#dirtyBalances, this.#balances).map((balance) => ({
@@ -277,6 +288,7 @@ export class Books {
       this.#dirtyAccounts,
       this.#dirtyAssets,
       this.#dirtyBlocks,
+      this.#keyedEffects,
     ])
       dirty.clear()
     return changes

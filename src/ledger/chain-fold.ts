@@ -18,7 +18,7 @@ export function sight(books: Books, block: ChainBlock, event: LedgerChainEvent):
     case 'deposit':
       books.ensureAccount(event.account)
       books.addIncoming(userAccount(event.account), event.asset, BigInt(event.amount))
-      books.effect('payments', depositEffect(books, 'deposit_incoming', block, event))
+      noteDeposit(books, 'deposit_incoming', block, event)
       return
     case 'withdrawn':
       books.effect('payments', {
@@ -52,7 +52,7 @@ export function unsight(books: Books, block: ChainBlock, event: LedgerChainEvent
   switch (event.type) {
     case 'deposit':
       books.addIncoming(userAccount(event.account), event.asset, -BigInt(event.amount))
-      books.effect('payments', depositEffect(books, 'deposit_retracted', block, event))
+      noteDeposit(books, 'deposit_retracted', block, event)
       return
     case 'withdrawn':
       books.effect('payments', { type: 'withdrawal_retracted', id: event.id })
@@ -101,10 +101,12 @@ export function settle(books: Books, block: ChainBlock, event: LedgerChainEvent)
   }
 }
 
-function depositEffect(books: Books, type: string, block: ChainBlock, event: DepositEvent) {
+/** A range of blocks brings many deposits, and their last state is all that the rows show. */
+function noteDeposit(books: Books, type: string, block: ChainBlock, event: DepositEvent): void {
   const { id, account, asset, amount } = event
   const seq = books.sequence.toString()
-  return { type, id, account, asset, amount, block: block.number, seq }
+  const effect = { type, id, account, asset, amount, block: block.number, seq }
+  books.lastEffect('payments', id, effect)
 }
 
 function addSupplyIncoming(books: Books, event: BatchEvent, sign: bigint): void {
@@ -121,7 +123,7 @@ function settleDeposit(books: Books, block: ChainBlock, event: DepositEvent): vo
   books.addIncoming(account, event.asset, -amount)
   const custody = systemAccount('custody', event.asset)
   if (!credit(books, custody, account, event.asset, amount, 'deposit', event.id)) return
-  books.effect('payments', depositEffect(books, 'deposit_final', block, event))
+  noteDeposit(books, 'deposit_final', block, event)
 }
 
 function settleWithdrawal(books: Books, event: WithdrawnEvent): void {

@@ -1,4 +1,4 @@
-import { defineErrors } from '#kernel/errors.ts'
+import { AppError, defineErrors } from '#kernel/errors.ts'
 
 /** Refusals of the ledger part of the core; the journal carries their codes. */
 export const ledgerErrors = defineErrors('ledger', {
@@ -13,5 +13,18 @@ export const ledgerErrors = defineErrors('ledger', {
   hold_exists: { kind: 'conflict', title: 'A hold with this id exists' },
   hold_not_found: { kind: 'not_found', title: 'No such hold' },
   block_out_of_order: { kind: 'conflict', title: 'The block does not follow the last one' },
+  duplicate_command: {
+    kind: 'conflict',
+    title: 'Another command bears the same key or name',
+  },
+  malformed_submission: {
+    kind: 'malformed',
+    title: 'What another process sent is no list of commands',
+  },
   journal_broken: { kind: 'unavailable', title: 'The journal does not verify' },
 })
+
+/** Whether another command bears the same key or name, and is durable: look for it again. */
+export function isDuplicateCommand(error: unknown): boolean {
+  return error instanceof AppError && error.definition === ledgerErrors.duplicate_command
+}

@@ -1,8 +1,10 @@
 import { parseJson } from '#kernel/json.ts'
+import { readRecentKeys } from '#platform/db/idempotency.ts'
 import { sha256 } from '#platform/crypto.ts'
 import type { Database, Db } from '#platform/db/pool.ts'
 import { inSnapshot } from '#platform/db/transaction.ts'
 import { readInstance } from '#platform/instance.ts'
+import { claimOfKey } from './claim.ts'
 import { commandsOf } from './batch.ts'
 import { LedgerCore } from './core.ts'
 import { ledgerErrors } from './errors.ts'
@@ -14,6 +16,8 @@ import { batchHash, loadBooks, readHead } from './store.ts'
 export interface Recovered {
   readonly core: LedgerCore
   readonly head: JournalHead
+  /** Names that commands of the last minutes claim. */
+  readonly claims: readonly string[]
 }
 
 /** The core as the tables have it, read in one snapshot. */
@@ -21,6 +25,7 @@ export async function recoverCore(database: Database, source: ReducerSource): Pr
   return inSnapshot(database, async (tx) => ({
     head: await readHead(tx),
     core: new LedgerCore(await source.load(tx), await loadBooks(tx)),
+    claims: [...(await readRecentKeys(tx)).map(claimOfKey), ...(await source.recentClaims(tx))],
   }))
 }
 

@@ -26,6 +26,8 @@ export interface Tables {
 export interface ReducerSource {
   /** As their tables have it. */
   load(tables: Tables): Promise<readonly Reducer[]>
+  /** The names that commands of the last minutes claim beside their idempotency keys. */
+  recentClaims(tables: Tables): Promise<readonly string[]>
   /** As it was before the first command. */
   fresh(): readonly Reducer[]
 }

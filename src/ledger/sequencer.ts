@@ -76,7 +76,14 @@ export class Sequencer implements Service, CommandSink {
   }
 
   health(): Health {
-    return this.#term === undefined ? { ok: false, detail: this.#trouble } : { ok: true }
+    if (this.#term !== undefined) return { ok: true }
+    if (this.#options.leadership.isStandby()) return { ok: true, detail: 'standby' }
+    return { ok: false, detail: this.#trouble }
+  }
+
+  /** Whether commands are taken in this process now. */
+  isReady(): boolean {
+    return this.#term !== undefined && !this.#abort.signal.aborted
   }
 
   /** Where the time of the last term went. */
@@ -86,7 +93,7 @@ export class Sequencer implements Service, CommandSink {
 
   async submit<C extends Command>(command: C, options: SubmitOptions = {}): Promise<CommandResult> {
     const { ringSize = RING_SIZE } = this.#options
-    if (this.#term === undefined || this.#abort.signal.aborted)
+    if (!this.isReady())
       throw platformErrors.unavailable(`the engine ${this.#trouble}`, { retryAfterSeconds: 1 })
     if (this.#ring.length >= ringSize)
       throw platformErrors.unavailable('the engine is full', { retryAfterSeconds: 1 })
@@ -154,9 +161,9 @@ export class Sequencer implements Service, CommandSink {
   }
 
   async #begin(epoch: bigint, connection: Connection, ended: (error: unknown) => void) {
-    const { database, reducers, clock, log, batchSize = BATCH_SIZE } = this.#options
+    const { database, reducers, clock, log, leadership, batchSize = BATCH_SIZE } = this.#options
     const from = performance.now()
-    const { core, head } = await recoverCore(database, reducers)
+    const { core, head, claims } = await recoverCore(database, reducers)
     const tookMs = Math.round(performance.now() - from)
     log.info({
       event: 'sequencer.recovered',
@@ -167,6 +174,8 @@ export class Sequencer implements Service, CommandSink {
     return new Term({
       core,
       head,
+      claims,
+      lease: leadership,
       epoch,
       connection,
       clock,

@@ -5,6 +5,13 @@ import type { Command, Refusal } from './command.ts'
 export interface SubmitOptions {
   /** Stored only when the command is not refused. */
   readonly idempotency?: IdempotencyEntry
+  /**
+   * Further names that one accepted command may bear, beside its idempotency key. A repetition is
+   * refused with `ledger.duplicate_command` once the first bearer is durable.
+   */
+  readonly claims?: readonly string[]
+  /** When the sender began to look for an earlier command of these names. */
+  readonly checkedAt?: Instant
   /** Where a consumer stands once the command is committed, refused or not. */
   readonly position?: PositionEntry
 }
@@ -39,7 +46,8 @@ export type CommandResult =
 export interface CommandSink {
   /**
    * Resolves when the command is durable, refused ones included. Throws `platform.unavailable` when
-   * it was not taken or when nobody can say whether it was: retry with the same key.
+   * it was not taken or when nobody can say whether it was: retry with the same key. Throws
+   * `ledger.duplicate_command` when another command bears its key or one of its names.
    */
   submit<C extends Command>(command: C, options?: SubmitOptions): Promise<CommandResult>
 }

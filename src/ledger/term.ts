@@ -3,8 +3,10 @@ import { instant } from '#kernel/time.ts'
 import type { Connection } from '#platform/db/pool.ts'
 import { platformErrors } from '#platform/errors.ts'
 import { OpenBatch, type SealedBatch } from './batch.ts'
+import { CHECK_HOLDS_MS, Claims, claimsOf } from './claim.ts'
 import type { Command } from './command.ts'
 import type { LedgerCore } from './core.ts'
+import { ledgerErrors } from './errors.ts'
 import type { Applied, JournalHead } from './journal.ts'
 import { batchHash, commitBatch } from './store.ts'
 import type { CommandResult, SubmitOptions } from './submission.ts'
@@ -15,6 +17,13 @@ export interface Pending {
   readonly options: SubmitOptions
   readonly resolve: (result: CommandResult) => void
   readonly reject: (error: unknown) => void
+}
+
+/** The right to answer, which `Leadership` gives. */
+export interface Lease {
+  holdsLease(): boolean
+  /** Throws when another process may lead. */
+  confirm(): Promise<void>
 }
 
 /** Where the time of the write path goes, in milliseconds. */
@@ -29,12 +38,16 @@ export interface TermTimings {
 export interface TermOptions {
   readonly core: LedgerCore
   readonly head: JournalHead
+  /** Names that commands of the last minutes claim. */
+  readonly claims: readonly string[]
   readonly epoch: bigint
   readonly connection: Connection
   readonly clock: Clock
   readonly batchSize: number
   /** Commands that wait for their turn; the term shifts from it. */
   readonly ring: Pending[]
+  /** Whether this process still leads; nothing leaves it unless it does. */
+  readonly lease: Lease
   readonly committed: (batch: SealedBatch, tookMs: number) => void
   /** Hears once when a commit failed or nobody knows; the term is over. */
   readonly failed: (error: unknown) => void
@@ -59,6 +72,11 @@ export class Term {
   #open: OpenBatch | undefined
   #waiting: (readonly [Pending, Applied])[] = []
   #committing: (readonly [Pending, Applied])[] | undefined
+  readonly #claims: Claims<Pending>
+  /** Names of the open batch, and who repeats one of them. */
+  #names: string[] = []
+  #repeating: Pending[] = []
+  #committingRepeats: readonly Pending[] = []
   #over = false
 
   constructor(options: TermOptions) {
@@ -66,6 +84,7 @@ export class Term {
     this.#sequence = options.head.sequence
     this.#hash = options.head.hash
     this.#at = options.head.at
+    this.#claims = new Claims(options.claims)
   }
 
   get idle(): boolean {
@@ -93,6 +112,7 @@ export class Term {
     })
     const unanswered = [...(this.#committing ?? []), ...this.#waiting]
     for (const [pending] of unanswered) pending.reject(refusal)
+    for (const pending of [...this.#committingRepeats, ...this.#repeating]) pending.reject(refusal)
     this.#options.failed(error)
   }
 
@@ -100,11 +120,10 @@ export class Term {
     const { ring, batchSize } = this.#options
     if (ring.length === 0 || this.#waiting.length >= batchSize) return
     const from = performance.now()
-    this.#open ??= new OpenBatch(this.#options.core, this.#sequence + 1n, this.#nextInstant())
     const taken = ring.splice(0, batchSize - this.#waiting.length)
     for (const [place, pending] of taken.entries()) {
       try {
-        this.#waiting.push([pending, this.#open.apply(pending.command, pending.options)])
+        this.#take(pending)
       } catch (error) {
         // Whoever ends the term answers what waits in the ring.
         ring.unshift(...taken.slice(place))
@@ -112,6 +131,32 @@ export class Term {
       }
     }
     this.timings.applyMs += performance.now() - from
+  }
+
+  /** Applies a command unless another one bears its name. */
+  #take(pending: Pending): void {
+    const { command, options } = pending
+    const names = claimsOf(options)
+    if (names.length > 0 && this.#isOutdated(options)) {
+      pending.reject(platformErrors.unavailable('the command came too late', RETRY))
+      return
+    }
+    const bearer = names.length === 0 ? undefined : this.#claims.find(names)
+    if (bearer === 'durable') pending.reject(ledgerErrors.duplicate_command())
+    else if (bearer !== undefined) bearer.push(pending)
+    else {
+      this.#open ??= new OpenBatch(this.#options.core, this.#sequence + 1n, this.#nextInstant())
+      const applied = this.#open.apply(command, options)
+      this.#waiting.push([pending, applied])
+      if (!applied.outcome.ok) return
+      this.#claims.take(names, this.#repeating)
+      this.#names.push(...names)
+    }
+  }
+
+  /** A sender that looked too long ago may have missed a command that is forgotten here by now. */
+  #isOutdated({ checkedAt }: SubmitOptions): boolean {
+    return checkedAt !== undefined && this.#options.clock.now() - checkedAt > CHECK_HOLDS_MS
   }
 
   /** One timestamp per batch that never goes back. */
@@ -124,7 +169,12 @@ export class Term {
     const open = this.#open
     if (open === undefined) return
     const answers = this.#waiting
+    const names = this.#names
+    const repeating = this.#repeating
     this.#committing = answers
+    this.#committingRepeats = repeating
+    this.#names = []
+    this.#repeating = []
     this.#waiting = []
     this.#open = undefined
     try {
@@ -133,7 +183,13 @@ export class Term {
       const prevHash = this.#hash
       this.#hash = batchHash(prevHash, batch.body)
       await commitBatch(this.#options.connection, batch, prevHash, this.#hash)
+      // A leader that was paused meanwhile keeps silent, though the batch is durable.
+      if (!this.#options.lease.holdsLease()) await this.#options.lease.confirm()
+      if (this.#over) return
+      this.#claims.keep(names, batch.header.at)
+      this.#committingRepeats = []
       this.#finish(batch, answers, performance.now() - from)
+      for (const pending of repeating) pending.reject(ledgerErrors.duplicate_command())
     } catch (error) {
       this.end(error)
     }
@@ -149,7 +205,6 @@ export class Term {
   }
 
   #finish(batch: SealedBatch, answers: readonly (readonly [Pending, Applied])[], tookMs: number) {
-    if (this.#over) return
     this.timings.commands += answers.length
     this.timings.batches += 1
     this.timings.commitMs += tookMs
@@ -159,6 +214,8 @@ export class Term {
     this.turn()
   }
 }
+
+const RETRY = { retryAfterSeconds: 1 } as const
 
 function resultOf({ sequence, outcome }: Applied, at: Instant): CommandResult {
   return outcome.ok

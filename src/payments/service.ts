@@ -3,8 +3,10 @@ import { assert, present } from '#kernel/assert.ts'
 import { findErrorDefinition } from '#kernel/errors.ts'
 import { parseDecimal } from '#kernel/money.ts'
 import type { PageRequest } from '#kernel/page.ts'
+import type { Clock, Instant } from '#kernel/time.ts'
 import { encodeWithdraw } from '#chain/contracts/clearing-house.ts'
 import type { ChainService } from '#chain/service.ts'
+import { isDuplicateCommand } from '#ledger/errors.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import type { IdempotencyEntry } from '#ledger/submission.ts'
 import { newUuid } from '#platform/crypto.ts'
@@ -18,6 +20,7 @@ import { hasFailed, withdrawalId, withdrawalTxKey, type Withdrawal } from './wit
 
 export interface PaymentsServiceOptions {
   readonly database: Database
+  readonly clock: Clock
   readonly ledger: LedgerService
   readonly chain: Pick<ChainService, 'deployment' | 'findTransaction' | 'requestTransaction'>
 }
@@ -118,28 +121,42 @@ export class PaymentsService {
   }
 
   async #requestOnce(request: WithdrawalRequest) {
-    const { database } = this.#options
+    const checkedAt = this.#options.clock.now()
     const inputHash = hashInput({ asset: request.asset, amount: request.amount })
+    const earlier = await this.#findEarlier(request, inputHash)
+    if (earlier !== undefined) return { result: earlier, replayed: true }
     const { accountId: scope, key } = request
-    const owner = { chainAccount: request.chainAccount, seesAll: false }
-    const known = await findIdempotency(database, scope, OPERATION, key)
-    if (known !== undefined) {
-      requireSameInput(known, inputHash)
-      return {
-        result: await this.getWithdrawal(owner, known.resource),
-        replayed: true,
-      }
-    }
     const id = newUuid()
     const idempotency = { scope, operation: OPERATION, key, inputHash, resource: id }
-    await this.#hold(request, id, idempotency)
+    try {
+      await this.#hold(request, id, idempotency, checkedAt)
+    } catch (error) {
+      // Another process was quicker with the same request.
+      const first = isDuplicateCommand(error)
+        ? await this.#findEarlier(request, inputHash)
+        : undefined
+      if (first === undefined) throw error
+      return { result: first, replayed: true }
+    }
+    const owner = { chainAccount: request.chainAccount, seesAll: false }
     return { result: await this.getWithdrawal(owner, id), replayed: false }
+  }
+
+  async #findEarlier(
+    { accountId, chainAccount, key }: WithdrawalRequest,
+    inputHash: Buffer,
+  ): Promise<Withdrawal | undefined> {
+    const known = await findIdempotency(this.#options.database, accountId, OPERATION, key)
+    if (known === undefined) return undefined
+    requireSameInput(known, inputHash)
+    return await this.getWithdrawal({ chainAccount, seesAll: false }, known.resource)
   }
 
   async #hold(
     request: WithdrawalRequest,
     id: string,
     idempotency: IdempotencyEntry,
+    checkedAt: Instant,
   ): Promise<void> {
     const { ledger } = this.#options
     const asset = await ledger.findAssetBySymbol(request.asset)
@@ -154,7 +171,7 @@ export class PaymentsService {
       asset: asset.asset,
       amount: amount.toString(),
     } as const
-    const outcome = await ledger.submit(command, { idempotency })
+    const outcome = await ledger.submit(command, { idempotency, checkedAt })
     if (outcome.ok) return
     const definition = findErrorDefinition(outcome.error.code)
     assert(definition !== undefined, `undeclared refusal ${outcome.error.code}`)

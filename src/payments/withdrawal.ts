@@ -34,7 +34,7 @@ export function withdrawalTxKey(uuid: string): string {
   return `withdraw:${uuid}`
 }
 
-/** Whether a transaction will never pay: it reverted for good or was refused before a nonce. */
+/** Whether a transaction will never pay: it reverted or was cancelled for good, or got no nonce. */
 export function hasFailed(transactionState: string): boolean {
-  return transactionState === 'reverted' || transactionState === 'rejected'
+  return ['reverted', 'rejected', 'cancelled'].includes(transactionState)
 }

@@ -1,5 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import {
+  address,
+  broker,
+  integer,
+  keystore,
+  list,
+  postgresUrl,
+  privateKey,
+  rpcUrl,
+  secret,
+  signerUrl,
+} from './config-values.ts'
 import type { LogLevel } from './log.ts'
 import { maskUrls } from './log.ts'
 
@@ -27,17 +39,36 @@ export interface Config {
   readonly rpcUrls: readonly string[]
   readonly chainRpcPort: number
   readonly kafkaBrokers: readonly string[]
+  readonly kafkaCreateTopics: boolean
+  readonly kafkaReplicationFactor?: number | undefined
+  readonly kafkaMinInSyncReplicas?: number | undefined
+  readonly outboxKeepHours: number
   readonly home: string
   readonly cashSymbol: string
   readonly cashDecimals: number
   readonly settlementIntervalMs: number
   readonly finalityDepth?: number | undefined
   readonly roles: readonly NodeRole[]
+  readonly internalPort: number
+  readonly internalHost: string
+  readonly internalToken?: string | undefined
+  readonly advertisedHost?: string | undefined
   readonly logLevel: LogLevel
   readonly rateLimits: readonly string[]
   readonly addressesFile?: string | undefined
   readonly settlerKey?: string | undefined
   readonly registrarKey?: string | undefined
+  readonly settlerKeystore?: string | undefined
+  readonly settlerKeystorePassword?: string | undefined
+  readonly settlerSignerUrl?: string | undefined
+  readonly settlerSignerAddress?: string | undefined
+  readonly registrarKeystore?: string | undefined
+  readonly registrarKeystorePassword?: string | undefined
+  readonly registrarSignerUrl?: string | undefined
+  readonly registrarSignerAddress?: string | undefined
+  readonly feeCeilingGwei: number
+  readonly feeBumpBlocks: number
+  readonly signerMinBalanceGwei: number
   readonly jwtPrivateKey?: string | undefined
 }
 
@@ -54,39 +85,6 @@ export class ConfigError extends Error {
     this.variable = variable
   }
 }
-
-const integer = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, `must be a whole number from ${least} to ${most}`)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, {
-      error: `must be a whole number from ${least} to ${most}`,
-    })
-
-const list = z
-  .string()
-  .transform((text) => text.split(',').map((item) => item.trim()))
-  .transform((items) => items.filter((item) => item !== ''))
-
-const url = (rule: string, ...protocols: readonly string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
-    error: rule,
-  })
-
-const postgresUrl = url(
-  'must be a URL such as postgres://user:password@host:5432/database',
-  'postgres:',
-  'postgresql:',
-)
-const rpcUrl = url('must be http or https URLs, separated by commas', 'http:', 'https:')
-const broker = z
-  .string()
-  .regex(/^[^\s:,/]+:\d{1,5}$|^\[[\da-f:]+\]:\d{1,5}$/i, 'must be host:port, separated by commas')
-
-const privateKey = z
-  .string()
-  .regex(/^0x[\da-f]{64}$/i, 'must be 0x and 64 hex digits, or @ and the path of a file with them')
 
 const SCHEMA = {
   HTTP_PORT: integer(0, 65_535).default(8080).describe('Port of the API; 0 takes a free one'),
@@ -112,6 +110,20 @@ const SCHEMA = {
     .describe(
       'Kafka brokers as host:port, separated by commas; events stay in Postgres when unset',
     ),
+  KAFKA_CREATE_TOPICS: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .transform((text) => text === 'true')
+    .default(false)
+    .describe('Whether the node makes missing topics; else `topics create` does, beforehand'),
+  KAFKA_REPLICATION_FACTOR: integer(1, 9)
+    .optional()
+    .describe('Copies of each topic made; 3, or as many as there are brokers, when unset'),
+  KAFKA_MIN_INSYNC_REPLICAS: integer(1, 9)
+    .optional()
+    .describe('Copies that must have an event of a topic made; one less than all when unset'),
+  OUTBOX_KEEP_HOURS: integer(0, 87_600)
+    .default(168)
+    .describe('Hours that Postgres keeps events which every reader has passed'),
   MOORING_HOME: z
     .string()
     .min(1)
@@ -137,7 +149,27 @@ const SCHEMA = {
     .transform((roles) => (roles.length === 0 || roles.includes('all') ? [...NODE_ROLES] : roles))
     .pipe(z.array(z.enum(NODE_ROLES, `must be of ${NODE_ROLES.join(', ')} or all`)))
     .default([...NODE_ROLES])
-    .describe('Parts of the node that this process plays, separated by commas'),
+    .describe(
+      'Parts of the node that this process plays, separated by commas; projector has no service yet',
+    ),
+  INTERNAL_PORT: integer(0, 65_535)
+    .default(0)
+    .describe('Port for the other processes of the node and for probes; 0 takes a free one'),
+  INTERNAL_HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Interface for the other processes of the node'),
+  INTERNAL_TOKEN: z
+    .string()
+    .min(16, 'must have at least 16 characters')
+    .optional()
+    .describe('Secret that the processes of one node share; needed when its roles are split'),
+  ADVERTISED_HOST: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Host under which other processes reach this one; INTERNAL_HOST when unset'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',
@@ -162,6 +194,27 @@ const SCHEMA = {
   ADDRESSES_FILE: z.string().min(1).optional().describe('File with the addresses of the contracts'),
   SETTLER_KEY: privateKey.optional().describe('Key that sends settlements and withdrawals'),
   REGISTRAR_KEY: privateKey.optional().describe('Key that registers wallets and assets'),
+  SETTLER_KEYSTORE: keystore.describe('Encrypted key of the settler, in place of SETTLER_KEY'),
+  SETTLER_KEYSTORE_PASSWORD: secret.describe('Password of SETTLER_KEYSTORE'),
+  SETTLER_SIGNER_URL: signerUrl.describe(
+    'eth_signTransaction endpoint with the key of the settler',
+  ),
+  SETTLER_SIGNER_ADDRESS: address.describe('Address of the key behind SETTLER_SIGNER_URL'),
+  REGISTRAR_KEYSTORE: keystore.describe('Encrypted key of the registrar, for REGISTRAR_KEY'),
+  REGISTRAR_KEYSTORE_PASSWORD: secret.describe('Password of REGISTRAR_KEYSTORE'),
+  REGISTRAR_SIGNER_URL: signerUrl.describe(
+    'eth_signTransaction endpoint with the key of the registrar',
+  ),
+  REGISTRAR_SIGNER_ADDRESS: address.describe('Address of the key behind REGISTRAR_SIGNER_URL'),
+  FEE_CEILING_GWEI: integer(1, 1_000_000)
+    .default(500)
+    .describe('Most that a unit of gas may cost; above it nothing new is sent'),
+  FEE_BUMP_BLOCKS: integer(1, 1000)
+    .default(6)
+    .describe('Blocks after which a transaction that is not mined pays an eighth more'),
+  SIGNER_MIN_BALANCE_GWEI: integer(0, 1_000_000_000_000)
+    .default(10_000_000)
+    .describe('Least that a signer must hold for new transactions'),
   JWT_PRIVATE_KEY: z
     .string()
     .regex(
@@ -177,7 +230,12 @@ type Variable = keyof typeof SCHEMA
 const SECRETS: ReadonlySet<string> = new Set<Variable>([
   'SETTLER_KEY',
   'REGISTRAR_KEY',
+  'SETTLER_KEYSTORE',
+  'SETTLER_KEYSTORE_PASSWORD',
+  'REGISTRAR_KEYSTORE',
+  'REGISTRAR_KEYSTORE_PASSWORD',
   'JWT_PRIVATE_KEY',
+  'INTERNAL_TOKEN',
 ])
 
 const environmentSchema = z.object(SCHEMA)
@@ -210,17 +268,36 @@ function toConfig(values: z.infer<typeof environmentSchema>): Config {
     rpcUrls: values.RPC_URLS,
     chainRpcPort: values.CHAIN_RPC_PORT,
     kafkaBrokers: values.KAFKA_BROKERS,
+    kafkaCreateTopics: values.KAFKA_CREATE_TOPICS,
+    kafkaReplicationFactor: values.KAFKA_REPLICATION_FACTOR,
+    kafkaMinInSyncReplicas: values.KAFKA_MIN_INSYNC_REPLICAS,
+    outboxKeepHours: values.OUTBOX_KEEP_HOURS,
     home: values.MOORING_HOME,
     cashSymbol: values.CASH_SYMBOL,
     cashDecimals: values.CASH_DECIMALS,
     settlementIntervalMs: values.SETTLEMENT_INTERVAL_MS,
     finalityDepth: values.FINALITY_DEPTH,
     roles: [...new Set(values.ROLES)],
+    internalPort: values.INTERNAL_PORT,
+    internalHost: values.INTERNAL_HOST,
+    internalToken: values.INTERNAL_TOKEN,
+    advertisedHost: values.ADVERTISED_HOST,
     logLevel: values.LOG_LEVEL,
     rateLimits: values.RATE_LIMITS,
     addressesFile: values.ADDRESSES_FILE,
     settlerKey: values.SETTLER_KEY,
     registrarKey: values.REGISTRAR_KEY,
+    settlerKeystore: values.SETTLER_KEYSTORE,
+    settlerKeystorePassword: values.SETTLER_KEYSTORE_PASSWORD,
+    settlerSignerUrl: values.SETTLER_SIGNER_URL,
+    settlerSignerAddress: values.SETTLER_SIGNER_ADDRESS,
+    registrarKeystore: values.REGISTRAR_KEYSTORE,
+    registrarKeystorePassword: values.REGISTRAR_KEYSTORE_PASSWORD,
+    registrarSignerUrl: values.REGISTRAR_SIGNER_URL,
+    registrarSignerAddress: values.REGISTRAR_SIGNER_ADDRESS,
+    feeCeilingGwei: values.FEE_CEILING_GWEI,
+    feeBumpBlocks: values.FEE_BUMP_BLOCKS,
+    signerMinBalanceGwei: values.SIGNER_MIN_BALANCE_GWEI,
     jwtPrivateKey: values.JWT_PRIVATE_KEY,
   }
 }
@@ -248,17 +325,36 @@ const FIELD_OF: Readonly<Record<Variable, keyof Config>> = {
   RPC_URLS: 'rpcUrls',
   CHAIN_RPC_PORT: 'chainRpcPort',
   KAFKA_BROKERS: 'kafkaBrokers',
+  KAFKA_CREATE_TOPICS: 'kafkaCreateTopics',
+  KAFKA_REPLICATION_FACTOR: 'kafkaReplicationFactor',
+  KAFKA_MIN_INSYNC_REPLICAS: 'kafkaMinInSyncReplicas',
+  OUTBOX_KEEP_HOURS: 'outboxKeepHours',
   MOORING_HOME: 'home',
   CASH_SYMBOL: 'cashSymbol',
   CASH_DECIMALS: 'cashDecimals',
   SETTLEMENT_INTERVAL_MS: 'settlementIntervalMs',
   FINALITY_DEPTH: 'finalityDepth',
   ROLES: 'roles',
+  INTERNAL_PORT: 'internalPort',
+  INTERNAL_HOST: 'internalHost',
+  INTERNAL_TOKEN: 'internalToken',
+  ADVERTISED_HOST: 'advertisedHost',
   LOG_LEVEL: 'logLevel',
   RATE_LIMITS: 'rateLimits',
   ADDRESSES_FILE: 'addressesFile',
   SETTLER_KEY: 'settlerKey',
   REGISTRAR_KEY: 'registrarKey',
+  SETTLER_KEYSTORE: 'settlerKeystore',
+  SETTLER_KEYSTORE_PASSWORD: 'settlerKeystorePassword',
+  SETTLER_SIGNER_URL: 'settlerSignerUrl',
+  SETTLER_SIGNER_ADDRESS: 'settlerSignerAddress',
+  REGISTRAR_KEYSTORE: 'registrarKeystore',
+  REGISTRAR_KEYSTORE_PASSWORD: 'registrarKeystorePassword',
+  REGISTRAR_SIGNER_URL: 'registrarSignerUrl',
+  REGISTRAR_SIGNER_ADDRESS: 'registrarSignerAddress',
+  FEE_CEILING_GWEI: 'feeCeilingGwei',
+  FEE_BUMP_BLOCKS: 'feeBumpBlocks',
+  SIGNER_MIN_BALANCE_GWEI: 'signerMinBalanceGwei',
   JWT_PRIVATE_KEY: 'jwtPrivateKey',
 }
 

@@ -26,5 +26,7 @@ export const platformErrors = defineErrors('platform', {
   unsafe_database: { kind: 'unavailable', title: 'The database does not keep what it commits' },
   migration_failed: { kind: 'unavailable', title: 'A migration failed' },
   stream_gap: { kind: 'unavailable', title: 'An event is missing from the stream' },
+  topic_missing: { kind: 'unavailable', title: 'A topic is missing in Kafka' },
+  topic_unfit: { kind: 'conflict', title: 'A topic of Kafka cannot keep the order of its stream' },
   internal: { kind: 'unavailable', title: 'The node failed to answer' },
 })

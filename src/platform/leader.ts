@@ -13,7 +13,7 @@ export interface LeadershipOptions {
   readonly database: Database
   readonly log: Log
   /** Where other processes reach this one. */
-  readonly address?: string
+  readonly address?: () => string
 }
 
 /** First half of the advisory lock's key; the second is the role's place. */
@@ -26,12 +26,19 @@ const LOCK_NUMBERS: Readonly<Record<LeaderRole, number>> = {
   relay: 5,
 }
 const RETRY_MS = 250
-const PING_MS = 1000
-const PING_TIMEOUT_MS = 5000
+const RENEW_MS = 1000
+const ANSWER_TIMEOUT_MS = 5000
+/** How long a leader that does not renew is believed; a standby then ends its connection. */
+const LEASE_MS = 5000
 
 /**
  * Holds a session advisory lock on a connection of its own while it leads, and raises the role's
  * epoch each time it begins to. What a former leader still tries to write is refused by the epoch.
+ *
+ * The lock falls when the connection does, at once when a process dies. A process that is paused, or
+ * whose machine is gone, keeps it, so the leader also renews a lease; a standby ends the connection
+ * of one whose lease ran out. The leader counts its lease from before it asked for it: when
+ * `confirm` resolves, no other process led up to that moment.
  */
 export class Leadership implements Service {
   readonly name: string
@@ -42,6 +49,11 @@ export class Leadership implements Service {
   #waiting = Promise.withResolvers<bigint>()
   #campaign: Promise<void> | undefined
   #trouble: string | undefined
+  #campaigned = false
+  #leaseEndMs = 0
+  #connection: Connection | undefined
+  #prolonging: Promise<void> | undefined
+  #raising: Promise<bigint> | undefined
 
   constructor(options: LeadershipOptions) {
     this.#options = options
@@ -63,7 +75,13 @@ export class Leadership implements Service {
 
   health(): Health {
     if (this.#trouble !== undefined) return { ok: false, detail: this.#trouble }
-    return this.#epoch === undefined ? { ok: true, detail: 'standby' } : { ok: true }
+    if (this.#epoch !== undefined) return { ok: true }
+    return this.#campaigned ? { ok: true, detail: 'standby' } : { ok: false, detail: 'campaigns' }
+  }
+
+  /** Whether another process leads, as far as this one has heard. */
+  isStandby(): boolean {
+    return this.#campaigned && this.#epoch === undefined && this.#trouble === undefined
   }
 
   isLeading(): boolean {
@@ -88,6 +106,24 @@ export class Leadership implements Service {
 
   /** Raises the epoch within the term, which waits for the writes that run under the old one. */
   async renew(): Promise<bigint> {
+    this.#raising = this.#raise()
+    return this.#raising
+  }
+
+  /** Whether the lease is good without asking anybody. */
+  holdsLease(): boolean {
+    return this.#epoch !== undefined && performance.now() < this.#leaseEndMs
+  }
+
+  /** Resolves while this process leads for certain; throws `platform.fenced` when it does not. */
+  async confirm(): Promise<void> {
+    while (!this.holdsLease()) {
+      if (this.#connection === undefined || this.#epoch === undefined) throw platformErrors.fenced()
+      await this.#prolong(this.#connection)
+    }
+  }
+
+  async #raise(): Promise<bigint> {
     const before = this.epoch()
     const after = await raiseEpoch(this.#options.database, this.#options.role, before)
     this.#epoch = after
@@ -114,43 +150,55 @@ export class Leadership implements Service {
     connection.on('end', () => broken.abort())
     const lost = AbortSignal.any([this.#abort.signal, broken.signal])
     try {
-      if (!(await this.#lock(connection, lost))) return
-      await this.#begin(connection)
+      const epoch = await this.#lock(connection, lost)
+      if (epoch === undefined) return
+      this.#begin(connection, epoch)
       await this.#keep(connection, lost)
     } finally {
+      this.#connection = undefined
       this.#end()
       await connection.end().catch(() => undefined)
     }
   }
 
-  async #lock(connection: Connection, lost: AbortSignal): Promise<boolean> {
-    const key = [LOCK_SPACE, LOCK_NUMBERS[this.#options.role]]
+  /** The epoch that was won; undefined when this process stops first. */
+  async #lock(connection: Connection, lost: AbortSignal): Promise<bigint | undefined> {
+    const { role, address } = this.#options
     while (!lost.aborted) {
-      const result = await connection.query<{ won: boolean }>(
-        'SELECT pg_try_advisory_lock($1, $2) AS won',
-        key,
+      const sentMs = performance.now()
+      const result = await connection.query<{ epoch: bigint | null }>(
+        'SELECT platform.lead($1, $2, $3, $4) AS epoch',
+        [role, LOCK_SPACE, LOCK_NUMBERS[role], address?.() ?? null],
       )
       this.#trouble = undefined
-      if (result.rows[0]?.won === true) return true
+      this.#campaigned = true
+      const epoch = result.rows[0]?.epoch ?? undefined
+      this.#leaseEndMs = sentMs + LEASE_MS
+      if (epoch !== undefined) return epoch
+      await this.#endLapsed(connection)
       await sleep(RETRY_MS, undefined, { signal: lost }).catch(() => undefined)
     }
-    return false
+    return undefined
   }
 
-  async #begin(connection: Connection): Promise<void> {
-    const { role, address = null, log } = this.#options
-    const result = await connection.query<{ epoch: bigint }>(
-      'UPDATE platform.fence SET epoch = epoch + 1 WHERE role = $1 RETURNING epoch',
-      [role],
-    )
-    const epoch = result.rows[0]?.epoch
-    assert(epoch !== undefined, `platform.fence has no row for ${role}`)
-    await connection.query(
-      `INSERT INTO platform.leader (role, epoch, address) VALUES ($1, $2, $3)
-       ON CONFLICT (role) DO UPDATE
-       SET epoch = excluded.epoch, address = excluded.address, since = clock_timestamp()`,
-      [role, epoch, address],
-    )
+  /** Ends the connection of a leader that no longer renews its lease. */
+  async #endLapsed(connection: Connection): Promise<void> {
+    const { role, log } = this.#options
+    const key = [role, LOCK_SPACE, LOCK_NUMBERS[role], `${LEASE_MS} ms`]
+    const lapsed = 'platform.lapsed_backend($1, $2, $3, $4::interval)'
+    const found = await connection.query<{ pid: number | null }>(`SELECT ${lapsed} AS pid`, key)
+    if (typeof found.rows[0]?.pid !== 'number') return
+    log.warn({ event: 'leader.lapsed', role, backend: found.rows[0].pid })
+    await connection.query('BEGIN')
+    // The node's own role may end no connection; the user that logged in may end its own.
+    await connection.query('SET LOCAL ROLE NONE')
+    await connection.query(`SELECT pg_terminate_backend(${lapsed})`, key)
+    await connection.query('COMMIT')
+  }
+
+  #begin(connection: Connection, epoch: bigint): void {
+    const { role, log } = this.#options
+    this.#connection = connection
     this.#epoch = epoch
     this.#waiting.resolve(epoch)
     log.info({ event: 'leader.won', role, epoch: epoch.toString() })
@@ -158,8 +206,34 @@ export class Leadership implements Service {
 
   async #keep(connection: Connection, lost: AbortSignal): Promise<void> {
     while (!lost.aborted) {
-      await sleep(PING_MS, undefined, { signal: lost }).catch(() => undefined)
-      if (!lost.aborted) await answerWithin(connection.query('SELECT 1'), PING_TIMEOUT_MS)
+      await sleep(RENEW_MS, undefined, { signal: lost }).catch(() => undefined)
+      if (!lost.aborted) await this.#prolong(connection)
+    }
+  }
+
+  /** One prolongation at a time, shared by all who wait for it. */
+  async #prolong(connection: Connection): Promise<void> {
+    this.#prolonging ??= answerWithin(this.#prolongNow(connection), ANSWER_TIMEOUT_MS).finally(
+      () => (this.#prolonging = undefined),
+    )
+    await this.#prolonging
+  }
+
+  async #prolongNow(connection: Connection): Promise<void> {
+    for (;;) {
+      const epoch = this.epoch()
+      const sentMs = performance.now()
+      const result = await connection.query<{ held: boolean }>(
+        'SELECT platform.renew_lead($1, $2) AS held',
+        [this.#options.role, epoch],
+      )
+      if (result.rows[0]?.held === true) {
+        this.#leaseEndMs = sentMs + LEASE_MS
+        return
+      }
+      // The epoch may be ours, raised a moment ago.
+      await this.#raising?.catch(() => undefined)
+      if (this.#epoch === epoch) throw platformErrors.fenced()
     }
   }
 

@@ -23,7 +23,10 @@ interface Entry {
 }
 
 const START_TIMEOUT_MS = 60_000
-const STOP_TIMEOUT_MS = 10_000
+/** For all services together. */
+const STOP_WITHIN_MS = 25_000
+/** What even the last service gets. */
+const STOP_LEAST_MS = 1000
 
 /** Starts services when what they need runs, and stops them in reverse order. */
 export class Registry {
@@ -82,11 +85,13 @@ export class Registry {
 
   health(): Record<string, Health> {
     return Object.fromEntries(
-      this.#entries.map(({ service }) => [
-        service.name,
-        this.#running.includes(service) ? service.health() : { ok: false, detail: 'not started' },
-      ]),
+      this.#entries.map(({ service }) => [service.name, this.#healthOf(service)]),
     )
+  }
+
+  #healthOf(service: Service): Health {
+    if (this.#stopping !== undefined) return { ok: false, detail: 'stopping' }
+    return this.#running.includes(service) ? service.health() : { ok: false, detail: 'not started' }
   }
 
   /** `listener` hears of each service that broke for good while it ran. */
@@ -120,13 +125,16 @@ export class Registry {
 
   async #stopAll(): Promise<void> {
     this.#abort.abort()
+    const untilMs = performance.now() + STOP_WITHIN_MS
     await Promise.race([
       Promise.allSettled(this.#starts.values()),
-      sleep(STOP_TIMEOUT_MS, undefined, { ref: false }),
+      sleep(STOP_WITHIN_MS, undefined, { ref: false }),
     ])
-    for (const service of this.#running.toReversed()) {
+    const running = this.#entries.filter(({ service }) => this.#running.includes(service))
+    for (const { service } of running.toReversed()) {
+      const leftMs = Math.max(STOP_LEAST_MS, Math.round(untilMs - performance.now()))
       try {
-        await limitTime(service.stop(), STOP_TIMEOUT_MS, service.name, 'stop')
+        await limitTime(service.stop(), leftMs, service.name, 'stop')
       } catch (error) {
         this.#log.error({ event: 'service.stop_failed', service: service.name, error })
       }

@@ -1,5 +1,5 @@
-import { assert } from '#kernel/assert.ts'
-import type { Command } from '#ledger/command.ts'
+import { assert, present } from '#kernel/assert.ts'
+import type { Command, Refusal } from '#ledger/command.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import type { CommandSink } from '#ledger/submission.ts'
 import type { Database } from '#platform/db/pool.ts'
@@ -40,6 +40,8 @@ export interface ChainEventConsumerOptions {
 
 const GROUP = 'engine'
 const STREAM = 'chain.events'
+/** Chain events that enter the core in one turn: more would keep orders waiting for too long. */
+const EVENTS_PER_TURN = 4096
 
 /**
  * Brings the chain into the core: one sequenced command per message, whose commit also moves the
@@ -88,30 +90,49 @@ export class ChainEventConsumer implements Service {
     const { database } = this.#options
     const instance = await readInstance(database)
     let position = await readPosition(database, GROUP, STREAM)
+    const next: Envelope[] = []
+    let gapAt: bigint | undefined
     for (const envelope of batch) {
       if (!isOurs(envelope, instance)) {
         this.#dropped.inc({ stream: STREAM })
         continue
       }
       const verdict = decide(position, envelope.seq)
-      if (verdict === 'gap') throw this.#alarm(envelope.seq)
+      if (verdict === 'gap') gapAt = envelope.seq
+      if (verdict === 'gap') break
       if (verdict === 'skip') continue
-      await this.#apply(envelope, instance)
+      next.push(envelope)
       position = envelope.seq
     }
+    for (const part of partsOf(next)) await this.#apply(part, instance)
+    if (gapAt !== undefined) throw this.#alarm(gapAt)
     this.#trouble = undefined
   }
 
-  async #apply(envelope: Envelope, instance: Instance): Promise<void> {
-    const { engine, log } = this.#options
-    const command = await this.#translate(envelope)
-    const result = await engine.submit(command, {
-      position: { group: GROUP, stream: STREAM, seq: envelope.seq, epoch: instance.logEpoch },
+  /**
+   * Submits all in one turn of the event loop, so that they enter one term in their order: whatever
+   * fails, the committed ones are the first of them, and the position says how many.
+   */
+  async #apply(part: readonly Envelope[], instance: Instance): Promise<void> {
+    const { engine } = this.#options
+    const commands: Command[] = []
+    for (const envelope of part) commands.push(await this.#translate(envelope))
+    const submitted = part.map(async ({ seq }, place) => {
+      const position = { group: GROUP, stream: STREAM, seq, epoch: instance.logEpoch }
+      return await engine.submit(present(commands[place], 'command'), { position })
     })
-    if (result.ok) return
+    const results = await Promise.allSettled(submitted)
+    for (const [place, result] of results.entries()) {
+      if (result.status === 'rejected') throw result.reason
+      if (!result.value.ok) await this.#noteRefusal(commands[place], result.value.error)
+    }
+  }
+
+  async #noteRefusal(command: Command | undefined, error: Refusal): Promise<void> {
+    const type = command?.type ?? ''
     this.#refused.inc()
-    log.error({ event: 'chain.command_refused', type: command.type, code: result.error.code })
-    await this.#halt(`the core refused ${command.type}: ${result.error.detail}`)
+    this.#options.log.error({ event: 'chain.command_refused', type, code: error.code })
+    await this.#halt(`the core refused ${type}: ${error.detail}`)
   }
 
   async #translate(envelope: Envelope): Promise<Command> {
@@ -170,4 +191,21 @@ export class ChainEventConsumer implements Service {
     this.#trouble = `an event before ${gapAt} of ${STREAM} is missing`
     return platformErrors.stream_gap(this.#trouble)
   }
+}
+
+/** Runs of messages with a bounded number of chain events each, at least one message. */
+function partsOf(batch: readonly Envelope[]): readonly (readonly Envelope[])[] {
+  const parts: Envelope[][] = []
+  let weight = Infinity
+  for (const envelope of batch) {
+    const { events } = envelope.data
+    const own = 1 + (Array.isArray(events) ? events.length : 0)
+    weight += own
+    if (weight > EVENTS_PER_TURN) {
+      parts.push([])
+      weight = own
+    }
+    parts.at(-1)?.push(envelope)
+  }
+  return parts
 }

@@ -40,6 +40,8 @@ export interface Reconciliation extends MirrorReport {
   readonly sequence: bigint
 }
 
+/** How the reason of a halt begins that a difference caused. */
+export const MIRROR_REASON = 'mirror: '
 const PAIRS_PER_CALL = 500
 /** Registered on chain from deployment on, whether the ledger ever met them or not. */
 const SYSTEM_ACCOUNTS = Array.from({ length: FIRST_USER_ACCOUNT - 1 }, (_, place) => place + 1)
@@ -67,7 +69,7 @@ export class MirrorService {
     if (worst !== undefined) {
       this.#differences.inc({}, result.differences.length)
       const more = result.differences.length - 1
-      const reason = `mirror: ${describeDifference(worst)}${more > 0 ? ` (and ${more} more)` : ''}`
+      const reason = `${MIRROR_REASON}${describeDifference(worst)}${more > 0 ? ` (and ${more} more)` : ''}`
       await this.#halt(reason, result.block.number)
     }
     return result

@@ -32,7 +32,7 @@ import {
 import { settlementErrors } from './errors.ts'
 import { genesisHead, headOf, keccakOf } from './keccak-adapter.ts'
 import { liabilitiesRoot, tradesRoot } from './merkle-adapter.ts'
-import type { MirrorService } from './mirror-service.ts'
+import { MIRROR_REASON, type MirrorService } from './mirror-service.ts'
 import type { JournalEnd } from './range.ts'
 import type { RangeService } from './range-service.ts'
 import * as store from './store.ts'
@@ -161,6 +161,13 @@ export class SettlementService {
 
   async readState(): Promise<store.SettlementState> {
     return await store.readState(this.#options.database)
+  }
+
+  /** What differs between ledger and chain, from when it was found until somebody resumed. */
+  async findMismatch(): Promise<string | undefined> {
+    const { status, reason } = await this.readState()
+    const isMismatch = status === 'halted' && reason?.startsWith(MIRROR_REASON) === true
+    return isMismatch ? reason : undefined
   }
 
   /** Throws `settlement.batch_not_found`. */

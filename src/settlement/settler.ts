@@ -52,6 +52,8 @@ const PROGRESS: Readonly<Record<ManagedTransaction['state'], TransactionProgress
   mined: 'sent',
   final: 'sent',
   rejected: 'refused',
+  cancelling: 'sent',
+  cancelled: 'refused',
   reverted: 'reverted',
 }
 

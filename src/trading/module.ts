@@ -1,4 +1,5 @@
 import type { AccountsService } from '#accounts/service.ts'
+import type { Clock } from '#kernel/time.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import type { CommandSink } from '#ledger/submission.ts'
 import type { Database } from '#platform/db/pool.ts'
@@ -10,6 +11,7 @@ import type { SettlementPort } from './settlement-port.ts'
 
 export interface TradingDeps {
   readonly database: Database
+  readonly clock: Clock
   readonly ledger: LedgerService
   readonly accounts: Pick<AccountsService, 'getAccountToRead'>
   readonly sink: CommandSink

@@ -2,14 +2,17 @@ import { mayRead, type Reader } from '#accounts/reader.ts'
 import { present } from '#kernel/assert.ts'
 import type { AppError } from '#kernel/errors.ts'
 import { uuidOf } from '#kernel/id.ts'
+import type { Clock, Instant } from '#kernel/time.ts'
+import { claimOfClientOrder } from '#ledger/claim.ts'
+import { isDuplicateCommand } from '#ledger/errors.ts'
 import type { LedgerService } from '#ledger/service.ts'
-import type { CommandSink, IdempotencyEntry } from '#ledger/submission.ts'
+import type { CommandSink, IdempotencyEntry, SubmitOptions } from '#ledger/submission.ts'
 import type { Transfer } from '#ledger/transfer.ts'
 import { newUuid } from '#platform/crypto.ts'
 import {
   findIdempotency,
   hashInput,
-  insertIdempotency,
+  keepIdempotency,
   requireSameInput,
 } from '#platform/db/idempotency.ts'
 import { inSnapshot, inTransaction } from '#platform/db/transaction.ts'
@@ -28,6 +31,7 @@ import { requireAccepted } from './verdict.ts'
 
 export interface TradingServiceOptions {
   readonly database: Database
+  readonly clock: Clock
   readonly ledger: LedgerService
   readonly sink: CommandSink
 }
@@ -76,15 +80,17 @@ const PLACE_ORDER = 'POST /v1/orders'
 export class TradingService {
   readonly markets: MarketService
   readonly #database: Database
+  readonly #clock: Clock
   readonly #ledger: LedgerService
   readonly #sink: CommandSink
   /** Keys of orders that are on their way; held until the commit answered. */
   readonly #running = new Set<string>()
 
   constructor(options: TradingServiceOptions) {
-    const { database, ledger, sink } = options
+    const { database, clock, ledger, sink } = options
     this.markets = new MarketService(options)
     this.#database = database
+    this.#clock = clock
     this.#ledger = ledger
     this.#sink = sink
   }
@@ -103,10 +109,7 @@ export class TradingService {
     if (places.some((place) => this.#running.has(place))) throw platformErrors.idempotency_running()
     for (const place of places) this.#running.add(place)
     try {
-      const inputHash = hashInput(request)
-      const earlier = await this.#findEarlier(trader, request, key, inputHash)
-      if (earlier !== undefined) return { result: await this.#view(earlier), replayed: true }
-      return { result: await this.#place(trader, request, key, inputHash), replayed: false }
+      return await this.#placeOnce({ trader, request, key, inputHash: hashInput(request) })
     } finally {
       for (const place of places) this.#running.delete(place)
     }
@@ -188,12 +191,24 @@ export class TradingService {
     return store.readTradesBetween(this.#database, fromSeq, toSeq)
   }
 
-  async #findEarlier(
-    trader: Trader,
-    request: OrderRequest,
-    key: string | undefined,
-    inputHash: Buffer,
-  ): Promise<Order | undefined> {
+  /** Another process may place the same order meanwhile: the engine takes one, and tells the other. */
+  async #placeOnce(
+    intent: Intent,
+  ): Promise<{ readonly result: OrderView; readonly replayed: boolean }> {
+    const checkedAt = this.#clock.now()
+    const earlier = await this.#findEarlier(intent)
+    if (earlier !== undefined) return { result: await this.#view(earlier), replayed: true }
+    try {
+      return { result: await this.#place(intent, checkedAt), replayed: false }
+    } catch (error) {
+      if (!isDuplicateCommand(error)) throw error
+      const first = await this.#findEarlier(intent)
+      if (first === undefined) throw platformErrors.idempotency_running(undefined, { cause: error })
+      return { result: await this.#view(first), replayed: true }
+    }
+  }
+
+  async #findEarlier({ trader, request, key, inputHash }: Intent): Promise<Order | undefined> {
     if (key !== undefined) {
       const known = await findIdempotency(this.#database, trader.accountId, PLACE_ORDER, key)
       if (known !== undefined) {
@@ -212,17 +227,13 @@ export class TradingService {
       throw platformErrors.idempotency_mismatch('the client order id was used with another body')
     if (order !== undefined && key !== undefined) {
       const entry = { ...keyOf(trader, key), inputHash, resource: order.id }
-      await inTransaction(this.#database, (tx) => insertIdempotency(tx, entry))
+      await inTransaction(this.#database, (tx) => keepIdempotency(tx, entry))
     }
     return order
   }
 
-  async #place(
-    trader: Trader,
-    request: OrderRequest,
-    key: string | undefined,
-    inputHash: Buffer,
-  ): Promise<OrderView> {
+  async #place(intent: Intent, checkedAt: Instant): Promise<OrderView> {
+    const { trader, request, inputHash } = intent
     const market = await this.markets.getRules(request.market)
     const id = newUuid()
     const command = {
@@ -238,9 +249,8 @@ export class TradingService {
       ...(request.client_order_id !== undefined && { client_order_id: request.client_order_id }),
       request_hash: inputHash.toString('hex'),
     }
-    const idempotency: IdempotencyEntry | undefined =
-      key === undefined ? undefined : { ...keyOf(trader, key), inputHash, resource: id }
-    const result = await this.#sink.submit(command, idempotency && { idempotency })
+    const options = { ...claimsBy(intent, id), checkedAt }
+    const result = await this.#sink.submit(command, options)
     const { order, trades } = placedOf(requireAccepted(result))
     return { order, market, fills: trades }
   }
@@ -267,6 +277,25 @@ export class TradingService {
       views.push({ order, market: await this.markets.getRules(order.market), fills: own })
     }
     return views
+  }
+}
+
+/** One request to place an order, by whom and under which key. */
+interface Intent {
+  readonly trader: Trader
+  readonly request: OrderRequest
+  readonly key: string | undefined
+  readonly inputHash: Buffer
+}
+
+/** What the engine refuses to see twice. */
+function claimsBy({ trader, request, key, inputHash }: Intent, resource: string): SubmitOptions {
+  const { client_order_id: clientId } = request
+  const idempotency: IdempotencyEntry | undefined =
+    key === undefined ? undefined : { ...keyOf(trader, key), inputHash, resource }
+  return {
+    ...(idempotency !== undefined && { idempotency }),
+    ...(clientId !== undefined && { claims: [claimOfClientOrder(trader.chainAccount, clientId)] }),
   }
 }
 

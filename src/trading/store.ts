@@ -258,3 +258,14 @@ export async function readDepth(
   ])
   return rows.map((row) => ({ ...row, side: row.side === 'buy' ? 'buy' : 'sell' }))
 }
+
+/** The client order ids of the last two minutes, each with its account. */
+export async function readRecentClientIds(
+  db: Db,
+): Promise<readonly { readonly account: bigint; readonly clientOrderId: string }[]> {
+  const rows = await db.query<{ account: bigint; client_order_id: string }>(
+    `SELECT account, client_order_id FROM trading."order"
+     WHERE created_at > clock_timestamp() - interval '2 minutes' AND client_order_id IS NOT NULL`,
+  )
+  return rows.map((row) => ({ account: row.account, clientOrderId: row.client_order_id }))
+}

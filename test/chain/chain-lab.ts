@@ -8,7 +8,7 @@ import { interfaceOf } from '#chain/contracts/abi-adapter.ts'
 import { RpcClient } from '#chain/rpc-adapter.ts'
 import { ChainService } from '#chain/service.ts'
 import { LocalSigner } from '#chain/signer-adapter.ts'
-import { TxManager } from '#chain/tx-manager.ts'
+import { TxManager, type TxManagerOptions } from '#chain/tx-manager.ts'
 import { Watcher } from '#chain/watcher.ts'
 import { SystemClock } from '#platform/clock.ts'
 import type { Envelope } from '#platform/events/event.ts'
@@ -89,16 +89,17 @@ export class ChainLab {
   readonly metrics = new Metrics()
   readonly #leaderships: Leadership[] = []
 
-  constructor(suite: SuiteChain, store: OpenDatabase, rpcUrl: string) {
+  constructor(suite: SuiteChain, store: OpenDatabase, urls: readonly string[]) {
     this.suite = suite
     this.store = store
-    this.rpc = new RpcClient({ urls: [rpcUrl], log: silentLog, rounds: 1 })
+    this.rpc = new RpcClient({ urls, log: silentLog, rounds: 1, probeMs: 300 })
     const { database } = store
     this.service = new ChainService({ database, rpc: this.rpc, deployment: suite.deployment })
   }
 
-  static async open(suite: SuiteChain, rpcUrl = suite.chain.url): Promise<ChainLab> {
-    return new ChainLab(suite, await openDatabase({ upTo: 3 }), rpcUrl)
+  static async open(suite: SuiteChain, ...urls: readonly string[]): Promise<ChainLab> {
+    const given = urls.length === 0 ? [suite.chain.url] : urls
+    return new ChainLab(suite, await openDatabase(), given)
   }
 
   get database() {
@@ -129,7 +130,7 @@ export class ChainLab {
     return watcher
   }
 
-  async txManager(options: { rpc?: RpcClient; patienceMs?: number } = {}): Promise<TxManager> {
+  async txManager(options: Partial<TxManagerOptions> = {}): Promise<TxManager> {
     const manager = new TxManager({
       database: this.database,
       rpc: this.rpc,
@@ -143,6 +144,7 @@ export class ChainLab {
       },
       pollMs: 20,
       resendMs: 500,
+      breakerPollMs: 50,
       ...options,
     })
     await manager.start()

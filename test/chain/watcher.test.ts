@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { present } from '#kernel/assert.ts'
+import { BlockWriter } from '#chain/block-writer.ts'
 import type { Finality } from '#chain/finality.ts'
+import { findCursor } from '#chain/store.ts'
 import type { Watcher } from '#chain/watcher.ts'
+import { SystemClock } from '#platform/clock.ts'
 import type { Envelope } from '#platform/events/event.ts'
 import { ADMIN_KEY, ChainLab, startProxy, startSuite, until, type SuiteChain } from './chain-lab.ts'
 
@@ -24,7 +27,7 @@ async function open(
   finality?: Finality,
   url?: string,
 ): Promise<{ lab: ChainLab; watcher: Watcher }> {
-  const lab = await ChainLab.open(suite, url)
+  const lab = await ChainLab.open(suite, ...(url === undefined ? [] : [url]))
   cleanups.push(() => lab.close())
   const watcher = await lab.watcher(finality)
   cleanups.push(() => watcher.stop())
@@ -209,7 +212,7 @@ it('halts at a log of our own contract that cannot be read', async () => {
   expect(health.detail).toContain('cannot be read')
 })
 
-it('catches up with a long chain by ranges, and block by block where ranges are refused', async () => {
+it('catches up with a long chain by ranges, and by smaller ones where an endpoint finds them too wide', async () => {
   await toggle()
   await suite.mine(400)
   await toggle()
@@ -225,7 +228,7 @@ it('catches up with a long chain by ranges, and block by block where ranges are 
   cleanups.push(() => proxy.stop())
   const ranged = await open({ rule: { depth: 5 } }, proxy.url)
   await reached(ranged.lab, head)
-  expect(asked.slice(0, 3)).toEqual(['range', 'block', 'range'])
+  expect(asked.slice(0, 3)).toEqual(['range', 'range', 'range'])
   const near = await open({ rule: { depth: 5 } })
   await reached(near.lab, head)
   const bodies = async (lab: ChainLab) =>
@@ -240,11 +243,23 @@ it('catches up with a long chain by ranges, and block by block where ranges are 
 it('refuses the write of a former leader', async () => {
   const { lab, watcher } = await open()
   await reached(lab, await blockNumber())
-  await lab.database.query(`UPDATE platform.fence SET epoch = epoch + 1 WHERE role = 'watcher'`)
-  const { number } = await lab.service.head()
-  await suite.mine(1)
-  await until(() => !watcher.health().ok)
-  expect((await lab.service.head()).number).toBe(number)
+  await watcher.stop()
+  const [fence] = await lab.database.query<{ epoch: bigint }>(
+    `SELECT epoch FROM platform.fence WHERE role = 'watcher'`,
+  )
+  const cursor = present(await findCursor(lab.database), 'cursor')
+  const writer = new BlockWriter({
+    database: lab.database,
+    clock: new SystemClock(),
+    chainId: cursor.chainId,
+    chainInstance: null,
+  })
+  const step = { retract: [], apply: [], head: cursor.head, finalTo: cursor.head.number }
+  const former = present(fence, 'fence').epoch - 1n
+  await expect(writer.commit(cursor, former, step)).rejects.toMatchObject({
+    code: 'platform.fenced',
+  })
+  expect(await findCursor(lab.database)).toEqual(cursor)
 })
 
 it('goes on by itself when an endpoint that was away returns', async () => {

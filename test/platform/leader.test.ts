@@ -6,7 +6,7 @@ import { openDatabase, silentLog, type OpenDatabase } from '../support/database.
 
 let open: OpenDatabase
 beforeAll(async () => {
-  open = await openDatabase({ upTo: 1 })
+  open = await openDatabase()
 })
 afterAll(() => open.close())
 
@@ -15,7 +15,7 @@ const lead = (role: 'engine' | 'settler' | 'txm', address?: string): Leadership 
     role,
     database: open.database,
     log: silentLog,
-    ...(address !== undefined && { address }),
+    ...(address !== undefined && { address: () => address }),
   })
 
 describe('Leadership', () => {

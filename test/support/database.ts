@@ -12,14 +12,9 @@ export interface OpenDatabase {
 
 export const silentLog = pino({ level: 'silent' })
 
-/** A started `Database` with all migrations, or those up to a number. */
-export async function openDatabase(options: { upTo?: number } = {}): Promise<OpenDatabase> {
-  const { upTo } = options
-  const made = await createDatabase(
-    upTo === undefined
-      ? { migrate: (url) => migrate({ url }) }
-      : { migrate: (url) => migrate({ url, upTo }), template: `mooring_up_to_${upTo}` },
-  )
+/** A started `Database` with all migrations. */
+export async function openDatabase(): Promise<OpenDatabase> {
+  const made = await createDatabase({ migrate: (url) => migrate({ url }) })
   const database = new Database({ url: made.url, log: silentLog, poolSize: 8 })
   await database.start(new AbortController().signal)
   return {

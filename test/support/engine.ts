@@ -11,8 +11,7 @@ import { Sequencer } from '#ledger/sequencer.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
 import { createDatabase, type TestDatabase } from './postgres.ts'
 
-const LAST_MIGRATION = 7
-/** Contexts above trading are not migrated here; their effects are kept for the tests to read. */
+/** Contexts that take no effects here: theirs are kept for the tests to read. */
 const RECORDED = ['compliance', 'assets', 'payments', 'settlement']
 
 export interface Engine {
@@ -31,7 +30,7 @@ export async function createEngineDatabase(): Promise<TestDatabase> {
 }
 
 async function migrateEngine(url: string): Promise<void> {
-  await migrate({ url, upTo: LAST_MIGRATION })
+  await migrate({ url })
   const client = new Client({ connectionString: url })
   await client.connect()
   await client.query('CREATE TABLE public.effect (id bigserial, context text, effect jsonb)')

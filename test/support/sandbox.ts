@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,6 +21,8 @@ export interface SandboxUser {
 
 interface SandboxOptions {
   readonly env?: Readonly<Record<string, string>>
+  /** Environments of further processes, when `env` leaves roles out. */
+  readonly peers?: readonly Readonly<Record<string, string>>[]
   readonly startTimeoutMs?: number
 }
 
@@ -29,6 +32,33 @@ export class SandboxFailure extends Error {
 }
 
 const KEPT_LINES = 4000
+const PEERS_FILE = 'peers.json'
+
+/** How the node is cut into processes; the first one of each also keeps the ground. */
+type Topology = 'one' | 'two' | 'roles'
+const FIRST: Readonly<Record<Topology, string | undefined>> = {
+  one: undefined,
+  two: 'api,engine',
+  roles: 'api',
+}
+const PEERS: Readonly<Record<Topology, readonly string[]>> = {
+  one: [],
+  two: ['settler,watcher,txm,relay,projector,jobs'],
+  roles: ['engine', 'settler', 'watcher', 'txm', 'relay', 'jobs'],
+}
+
+/** `MOORING_TOPOLOGY`, unless a test splits the node itself. */
+function topology(env: Readonly<Record<string, string>>): Topology {
+  if (env['ROLES'] !== undefined && env['MOORING_TOPOLOGY'] === undefined) return 'one'
+  const wanted = env['MOORING_TOPOLOGY'] ?? process.env['MOORING_TOPOLOGY']
+  return wanted === 'two' || wanted === 'roles' ? wanted : 'one'
+}
+
+function splitOf(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const first = FIRST[topology(env)]
+  if (first === undefined) return {}
+  return { MOORING_TOPOLOGY: topology(env), ROLES: first, INTERNAL_TOKEN: randomUUID() }
+}
 
 /**
  * The real node of `npm start` as a child process in a fresh folder, on free ports, with settlements
@@ -37,15 +67,22 @@ const KEPT_LINES = 4000
 export class Sandbox {
   readonly home: string
   readonly #env: Readonly<Record<string, string>>
+  readonly #own: readonly Readonly<Record<string, string>>[]
   readonly #startTimeoutMs: number
   readonly #lines: string[] = []
+  readonly #peers: ChildProcess[] = []
   #child: ChildProcess | undefined
   #facts: Body = {}
   #contract: ApiContract | undefined
 
-  private constructor(home: string, env: Readonly<Record<string, string>>, startTimeoutMs: number) {
+  private constructor(
+    home: string,
+    env: Readonly<Record<string, string>>,
+    { startTimeoutMs = 120_000, peers = [] }: SandboxOptions,
+  ) {
     this.home = home
     this.#env = env
+    this.#own = peers
     this.#startTimeoutMs = startTimeoutMs
   }
 
@@ -57,9 +94,10 @@ export class Sandbox {
       CHAIN_RPC_PORT: String(await freePort()),
       SETTLEMENT_INTERVAL_MS: '0',
       LOG_LEVEL: 'info',
+      ...splitOf(options.env ?? {}),
       ...options.env,
     }
-    const sandbox = new Sandbox(home, env, options.startTimeoutMs ?? 120_000)
+    const sandbox = new Sandbox(home, env, options)
     try {
       await sandbox.restart()
     } catch (error) {
@@ -137,8 +175,10 @@ export class Sandbox {
   /** Starts the node (again) and resolves when it is ready. */
   async restart(): Promise<void> {
     rmSync(join(this.home, 'sandbox.json'), { force: true })
+    rmSync(join(this.home, PEERS_FILE), { force: true })
     const child = this.#spawn(['sandbox'])
     this.#child = child
+    await this.#startPeers(child)
     child.once('exit', () => {
       if (this.#child === child) this.#child = undefined
     })
@@ -150,25 +190,72 @@ export class Sandbox {
 
   /** Ends the node as Ctrl-C does; returns its exit code. */
   async stop(): Promise<number | null> {
+    await this.#endPeers('SIGTERM')
     return this.#end('SIGTERM')
   }
 
   /** Ends the node as a power cut does, at once; what it had started lives on. */
   async kill9(): Promise<void> {
-    await this.#end('SIGKILL')
+    await Promise.all([this.#endPeers('SIGKILL'), this.#end('SIGKILL')])
+  }
+
+  /** What a further process of this node needs in its environment. */
+  peerEnvironment(): Readonly<Record<string, string>> {
+    const facts: unknown = JSON.parse(readFileSync(join(this.home, PEERS_FILE), 'utf8'))
+    return Object.fromEntries(
+      Object.entries(isBody(facts) ? facts : {}).map(([name, value]) => [name, String(value)]),
+    )
+  }
+
+  /** The further processes of this node, in the order of their start. */
+  get peers(): readonly ChildProcess[] {
+    return this.#peers
+  }
+
+  /** Starts one more process of this node, which plays these roles. */
+  startPeer(roles: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+    const peer = this.#spawn(['serve'], {
+      ...this.peerEnvironment(),
+      DATABASE_POOL_SIZE: '8',
+      ROLES: roles,
+      ...env,
+    })
+    this.#peers.push(peer)
+    return peer
   }
 
   /** Ends the node and removes all that it kept. */
   async dispose(): Promise<void> {
-    if (this.#child !== undefined) await this.stop()
+    if (this.#child !== undefined || this.#peers.length > 0) await this.stop()
     const reset = this.#spawn(['reset'])
     await ended(reset, 30_000)
     rmSync(this.home, { recursive: true, force: true })
   }
 
-  #spawn(argv: readonly string[]): ChildProcess {
+  /** The processes that play what the sandbox leaves out, as soon as they can start. */
+  async #startPeers(child: ChildProcess): Promise<void> {
+    const peers = this.#own.length > 0 ? [] : PEERS[topology(this.#env)]
+    if (peers.length + this.#own.length === 0) return
+    const deadline = performance.now() + this.#startTimeoutMs
+    while (!existsSync(join(this.home, PEERS_FILE))) {
+      const isOver = child.exitCode !== null || performance.now() > deadline
+      if (isOver) throw new SandboxFailure(`the node has no ground: ${this.#tail()}`)
+      await sleep(25)
+    }
+    const isRelayed = (this.#env['KAFKA_BROKERS'] ?? process.env['KAFKA_BROKERS'] ?? '') !== ''
+    for (const { ROLES = '', ...env } of this.#own) this.startPeer(ROLES, env)
+    for (const roles of peers) if (roles !== 'relay' || isRelayed) this.startPeer(roles)
+  }
+
+  async #endPeers(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const peers = this.#peers.splice(0)
+    for (const peer of peers) peer.kill(signal)
+    await Promise.all(peers.map(async (peer) => ended(peer, 30_000)))
+  }
+
+  #spawn(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
     const child = spawn(process.execPath, ['src/main.ts', ...argv], {
-      env: { ...process.env, NO_COLOR: '1', ...this.#env },
+      env: { ...process.env, NO_COLOR: '1', ...this.#env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const kill = (): void => void child.kill('SIGKILL')

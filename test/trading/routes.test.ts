@@ -4,6 +4,7 @@ import type { User } from '#accounts/user.ts'
 import { idFromUuid } from '#kernel/id.ts'
 import { ledgerRoutes } from '#ledger/routes.ts'
 import type { CommandSink } from '#ledger/submission.ts'
+import { SystemClock } from '#platform/clock.ts'
 import { newId, newUuid } from '#platform/crypto.ts'
 import { platformErrors } from '#platform/errors.ts'
 import type { Principal } from '#platform/http/principal.ts'
@@ -39,7 +40,8 @@ beforeAll(async () => {
   const settlement = { settlementOf: () => Promise.resolve(new Map()) }
   const accounts = accountsOn(database)
   owner = await accounts.createUser({ email: 'a@b.c', password: PASSWORD, name: 'a' })
-  const trading = tradingModule({ database, ledger, sink, settlement, accounts })
+  const clock = new SystemClock()
+  const trading = tradingModule({ database, clock, ledger, sink, settlement, accounts })
   api = new TestApi([...ledgerRoutes({ ledger, accounts }), ...trading.routes], {
     authenticate: (bearer) => Promise.resolve(principal(bearer)),
   })

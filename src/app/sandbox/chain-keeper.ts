@@ -7,6 +7,8 @@ interface ChainKeeperOptions {
   readonly files: ChainFiles
   readonly finalityDepth: number
   readonly log: (line: string) => void
+  /** Hears of each block up to which the chain is on disk now. */
+  readonly onDurable?: (block: number) => void
 }
 
 /** Transactions that come in a burst share the blocks that make them final. */
@@ -28,6 +30,7 @@ export class ChainKeeper {
   readonly #hashes = new Map<number, string>()
   #examined = -1
   #lastTransaction = -1
+  readonly #onDurable: (block: number) => void
   #durable = 0
   #lastDumpMs = 0
   /** Highest block that was not replaced since the running dump began. */
@@ -36,11 +39,12 @@ export class ChainKeeper {
   #stopped = false
   #running: Promise<void> | undefined
 
-  constructor({ rpc, files, finalityDepth, log }: ChainKeeperOptions) {
+  constructor({ rpc, files, finalityDepth, log, onDurable }: ChainKeeperOptions) {
     this.#rpc = rpc
     this.#files = files
     this.#depth = finalityDepth
     this.#log = log
+    this.#onDurable = onDurable ?? (() => undefined)
   }
 
   get durableBlock(): number {
@@ -68,7 +72,7 @@ export class ChainKeeper {
       return
     }
     const parent = block.number - 1
-    this.#durable = Math.min(this.#durable, parent)
+    this.#setDurable(Math.min(this.#durable, parent))
     this.#examined = Math.min(this.#examined, parent)
     if (this.#hashes.has(block.number)) this.#unreplaced = Math.min(this.#unreplaced, parent)
     this.touch()
@@ -91,6 +95,11 @@ export class ChainKeeper {
       this.#log(`the sandbox chain ended without a last dump: ${String(error)}`)
       return undefined
     }
+  }
+
+  #setDurable(block: number): void {
+    this.#durable = block
+    this.#onDurable(block)
   }
 
   async #work(): Promise<void> {
@@ -155,7 +164,7 @@ export class ChainKeeper {
     if (before.hash !== after.hash) return undefined
     await this.#files.writeState(dump)
     this.#hashes.set(before.number, before.hash)
-    this.#durable = Math.min(before.number, this.#unreplaced)
+    this.#setDurable(Math.min(before.number, this.#unreplaced))
     this.#lastDumpMs = performance.now() - begunMs
     return before
   }

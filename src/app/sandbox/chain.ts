@@ -6,6 +6,7 @@ import { AnvilRpc, hex, type BlockSummary } from './anvil-rpc.ts'
 import { claimPort, SANDBOX_CHAIN_ID, spawnAnvil, whenAnswering } from './anvil.ts'
 import { ChainFiles } from './chain-files.ts'
 import { ChainKeeper } from './chain-keeper.ts'
+import { writeDurableBlock } from './durable-file.ts'
 import { sandboxErrors } from './errors.ts'
 import { HeadFeed } from './head-feed.ts'
 
@@ -116,7 +117,7 @@ export class SandboxChain {
     const instance = this.#files.beginLife((await rpc.head()).hash)
     // A loaded state can be asked about at its last block only, so the final block must be a new one.
     await rpc.mine(this.#options.finalityDepth + 1)
-    const head = await this.#keep(rpc, url)
+    const head = await this.#keep(rpc, url, instance)
     this.#rpc = rpc
     this.#instance = instance
     return {
@@ -128,9 +129,15 @@ export class SandboxChain {
     }
   }
 
-  async #keep(rpc: AnvilRpc, url: string): Promise<BlockSummary> {
+  async #keep(rpc: AnvilRpc, url: string, instance: string): Promise<BlockSummary> {
     const { finalityDepth, log } = this.#options
-    const keeper = new ChainKeeper({ rpc, files: this.#files, finalityDepth, log })
+    const keeper = new ChainKeeper({
+      rpc,
+      files: this.#files,
+      finalityDepth,
+      log,
+      onDurable: (block) => writeDurableBlock(this.#files.folder, { instance, block }),
+    })
     const head = await keeper.begin()
     const feed = new HeadFeed(
       url,

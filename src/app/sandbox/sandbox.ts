@@ -7,7 +7,8 @@ import { migrate } from '#platform/db/migrate.ts'
 import { createLog, type Log } from '#platform/log.ts'
 import type { Command } from '../command.ts'
 import { composeNode, type Node } from '../compose.ts'
-import { listCash, waitUntilReady } from '../genesis.ts'
+import { waitUntilReady } from '../genesis.ts'
+import { requireInternalToken } from '../roles.ts'
 import type { Terminal } from '../terminal.ts'
 import { untilSignal } from '../until-signal.ts'
 import { VERSION } from '../version.ts'
@@ -15,6 +16,7 @@ import { DEMO_MARKET } from './demo-data.ts'
 import { admitDemoUsers, inventIdentities, type DemoAccount } from './demo-people.ts'
 import { gasStation } from './gas-station.ts'
 import { prepareHome, SandboxGround, type Ground } from './ground.ts'
+import { removePeersFile, writePeersFile } from './peers-file.ts'
 import { writeSandboxFile } from './sandbox-file.ts'
 import { newSandboxKeys } from './secrets.ts'
 import { SecretsFile, type Secrets } from './secrets-file.ts'
@@ -41,7 +43,9 @@ class Sandbox {
   #node: Node | undefined
 
   constructor(config: Config, terminal: Terminal) {
+    requireInternalToken(config)
     prepareHome(config.home)
+    removePeersFile(config.home)
     this.#config = config
     this.#terminal = terminal
     const file = destination({ dest: join(config.home, 'node.log'), sync: false })
@@ -105,7 +109,7 @@ class Sandbox {
     const { databaseUrl, chain, deployment } = ground
     await migrate({ url: this.#config.migrationDatabaseUrl ?? databaseUrl, log: this.#log })
     const node = composeNode({
-      config: this.#config,
+      config: { ...this.#config, kafkaCreateTopics: true },
       log: this.#log,
       databaseUrl,
       rpcUrls: [chain.url],
@@ -123,9 +127,8 @@ class Sandbox {
       after: [database],
     })
     this.#node = node
+    writePeersFile(this.#config, ground, keys)
     await registry.start()
-    const { cashSymbol: symbol, cashDecimals: decimals } = this.#config
-    await listCash(node, { symbol, decimals, token: cashOf(ground) })
     await waitUntilReady(node)
     return node
   }

@@ -9,6 +9,12 @@ export interface IdempotencyRecord {
   readonly resource: string
 }
 
+export interface IdempotencyKey {
+  readonly scope: string
+  readonly operation: string
+  readonly key: string
+}
+
 /** Fingerprint of a command's input; the order of its fields does not matter. */
 export function hashInput(input: unknown): Buffer {
   return sha256(canonicalJson(input ?? null))
@@ -27,6 +33,14 @@ export async function findIdempotency(
   )
   const row = rows[0]
   return row === undefined ? undefined : { inputHash: row.input_hash, resource: row.resource }
+}
+
+/** The keys of the last two minutes, for who must know them without asking. */
+export async function readRecentKeys(db: Db): Promise<readonly IdempotencyKey[]> {
+  return db.query<{ scope: string; operation: string; key: string }>(
+    `SELECT scope, operation, key FROM platform.idempotency
+     WHERE created_at > clock_timestamp() - interval '2 minutes'`,
+  )
 }
 
 /** Throws `platform.idempotency_mismatch` when the key belongs to another input. */
@@ -50,15 +64,23 @@ export async function claimIdempotency(
 
 export async function insertIdempotency(
   tx: Tx,
-  record: IdempotencyRecord & {
-    readonly scope: string
-    readonly operation: string
-    readonly key: string
-  },
+  record: IdempotencyRecord & IdempotencyKey,
 ): Promise<void> {
   await tx.query(
     `INSERT INTO platform.idempotency (scope, operation, key, input_hash, resource)
      VALUES ($1, $2, $3, $4, $5)`,
+    [record.scope, record.operation, record.key, record.inputHash, record.resource],
+  )
+}
+
+/** Like `insertIdempotency`, but quiet when another process has just kept the key. */
+export async function keepIdempotency(
+  tx: Tx,
+  record: IdempotencyRecord & IdempotencyKey,
+): Promise<void> {
+  await tx.query(
+    `INSERT INTO platform.idempotency (scope, operation, key, input_hash, resource)
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
     [record.scope, record.operation, record.key, record.inputHash, record.resource],
   )
 }

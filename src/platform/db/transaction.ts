@@ -4,6 +4,9 @@ import { isAway, isRetryable, translateFailure } from './failure.ts'
 import { Tx, type Database } from './pool.ts'
 
 const MAX_ATTEMPTS = 4
+/** A process that is paused in a transaction must not hold its rows, a role's fence among them. */
+const BEGIN_WRITE = `BEGIN ISOLATION LEVEL READ COMMITTED;
+  SET LOCAL idle_in_transaction_session_timeout = '5s'`
 
 /**
  * Runs `work` in one READ COMMITTED transaction and commits. A serialization failure or deadlock
@@ -11,7 +14,7 @@ const MAX_ATTEMPTS = 4
  * when the database is away; the transaction may then have committed all the same.
  */
 export function inTransaction<T>(database: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return repeat(database, 'BEGIN ISOLATION LEVEL READ COMMITTED', work)
+  return repeat(database, BEGIN_WRITE, work)
 }
 
 /** Runs reads that must all see the same state of the database. */

@@ -3,7 +3,9 @@ import { inTransaction } from '../db/transaction.ts'
 import { platformErrors } from '../errors.ts'
 import { readInstance, type Instance } from '../instance.ts'
 import type { Health, Service } from '../lifecycle.ts'
+import type { Log } from '../log.ts'
 import type { CounterMetric, GaugeMetric, Metrics } from '../metrics.ts'
+import { DeadLetterOffice } from './dead-letter-office.ts'
 import type { Envelope } from './event.ts'
 import type { EventLog, EventSubscription } from './log.ts'
 import { decide, isOurs, lockPosition, readPosition, writePosition } from './position.ts'
@@ -16,6 +18,11 @@ export interface ConsumerOptions {
   readonly stream: string
   /** The effect of one event, on the transaction that also moves the position. */
   readonly apply: (tx: Tx, envelope: Envelope) => Promise<void>
+  /**
+   * Sets an event aside whose effect keeps failing, and goes on. Only for effects that are
+   * idempotent and need no order; any other group has to stop there.
+   */
+  readonly deadLetter?: { readonly log: Log }
 }
 
 /** Applies each event of a stream exactly once: its effect and the position commit together. */
@@ -30,11 +37,14 @@ export class Consumer implements Service {
   #gap: string | undefined
   /** After a failure events go one by one, so that those before the bad one get through. */
   #oneByOne = false
+  readonly #office: DeadLetterOffice | undefined
 
   constructor(options: ConsumerOptions) {
     const { group, stream, log, metrics, database } = options
     this.name = `consumer.${group}.${stream}`
     this.#options = options
+    const { deadLetter } = options
+    if (deadLetter !== undefined) this.#office = new DeadLetterOffice({ ...options, ...deadLetter })
     this.#dropped = foreignEventCounter(metrics)
     this.#gaps = gapCounter(metrics)
     this.#position = metrics.gauge('consumer_position', 'Last applied seq', ['group', 'stream'])
@@ -50,9 +60,11 @@ export class Consumer implements Service {
     const { database, group, stream } = this.#options
     await inTransaction(database, (tx) => lockPosition(tx, group, stream))
     await this.#subscription.start(signal)
+    await this.#office?.start()
   }
 
   async stop(): Promise<void> {
+    await this.#office?.stop()
     await this.#subscription.stop()
   }
 
@@ -63,12 +75,22 @@ export class Consumer implements Service {
   async #handle(batch: readonly Envelope[]): Promise<void> {
     const parts = this.#oneByOne ? batch.map((envelope) => [envelope]) : [batch]
     try {
-      for (const part of parts) await this.#applyPart(part)
+      for (const part of parts) await this.#applyOrSetAside(part)
       this.#oneByOne = false
     } catch (error) {
       this.#oneByOne = true
       this.#instance = undefined
       throw error
+    }
+  }
+
+  async #applyOrSetAside(part: readonly Envelope[]): Promise<void> {
+    try {
+      await this.#applyPart(part)
+    } catch (error) {
+      const [only] = part
+      const maySetAside = this.#oneByOne && only !== undefined && this.#office !== undefined
+      if (!maySetAside || !(await this.#office.setAside(only, error))) throw error
     }
   }
 

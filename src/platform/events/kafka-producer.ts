@@ -1,40 +1,48 @@
-import type { Log } from '../log.ts'
 import { encodeEnvelope, type Envelope } from './event.ts'
-import { connectProducer, ensureTopics, kafkaAway, topicOf, type Sender } from './kafka-log.ts'
+import {
+  connectProducer,
+  explainKafka,
+  topicOf,
+  type KafkaAccess,
+  type Message,
+  type Sender,
+} from './kafka-client.ts'
+import { createTopics, requireTopics, type TopicCreation } from './kafka-topics.ts'
 import type { EventProducer } from './log.ts'
+import { formatPlace, splitText } from './parts.ts'
+
+export interface KafkaProducerOptions extends KafkaAccess {
+  /** Makes missing topics instead of refusing to send. */
+  readonly createTopics?: Omit<TopicCreation, 'streams' | keyof KafkaAccess>
+}
+
+/** Brokers take a little more than a megabyte at once unless they are told otherwise. */
+const MOST_BYTES = 900_000
 
 /**
  * Sends events to Kafka in order: acknowledged by all replicas, one request in flight, idempotent.
  * A producer that failed is thrown away, because kafkajs cannot raise its epoch.
  */
 export class KafkaProducer implements EventProducer {
-  readonly #options: { readonly brokers: readonly string[]; readonly log: Log }
+  readonly #options: KafkaProducerOptions
   readonly #sender: { current: Promise<Sender> | undefined } = { current: undefined }
   readonly #topics = new Set<string>()
 
-  constructor(options: { brokers: readonly string[]; log: Log }) {
+  constructor(options: KafkaProducerOptions) {
     this.#options = options
   }
 
+  /** Errors: `platform.unavailable`, `platform.topic_missing`, `platform.topic_unfit`. */
   async send(stream: string, batch: readonly Envelope[]): Promise<void> {
-    const { brokers } = this.#options
     try {
-      if (!this.#topics.has(stream)) {
-        await ensureTopics({ ...this.#options, streams: [stream] })
-        this.#topics.add(stream)
-      }
+      await this.#checkTopic(stream)
       this.#sender.current ??= connectProducer(this.#options)
       const sender = await this.#sender.current
-      await sender.send(
-        topicOf(stream),
-        batch.map((envelope) => ({
-          key: envelope.key,
-          value: encodeEnvelope(envelope),
-          headers: { type: envelope.type, stream, seq: envelope.seq.toString() },
-        })),
-      )
+      for (const messages of inRequests(batch.flatMap(toMessages))) {
+        await sender.send(topicOf(stream), messages)
+      }
     } catch (error) {
-      throw kafkaAway(brokers, error)
+      throw explainKafka(this.#options.brokers, error)
     }
   }
 
@@ -50,4 +58,43 @@ export class KafkaProducer implements EventProducer {
       // The connection that is thrown away may already be dead.
     }
   }
+
+  async #checkTopic(stream: string): Promise<void> {
+    if (this.#topics.has(stream)) return
+    const { brokers, log, createTopics: creation } = this.#options
+    const access = { brokers, log, streams: [stream] }
+    if (creation === undefined) await requireTopics(access)
+    else await createTopics({ ...access, ...creation })
+    this.#topics.add(stream)
+  }
+}
+
+function toMessages(envelope: Envelope): readonly Message[] {
+  const { id, key, type, stream, seq } = envelope
+  const headers = { type, stream, seq: seq.toString() }
+  const pieces = splitText(encodeEnvelope(envelope), MOST_BYTES)
+  const [only] = pieces
+  if (only !== undefined && pieces.length === 1) return [{ key, value: only, headers }]
+  return pieces.map((value, index) => ({
+    key,
+    value,
+    headers: { ...headers, id, part: formatPlace({ place: index + 1, count: pieces.length }) },
+  }))
+}
+
+/** Groups messages, in order, so that no request grows beyond what a broker takes. */
+function inRequests(messages: readonly Message[]): readonly (readonly Message[])[] {
+  const requests: Message[][] = []
+  let room = 0
+  for (const message of messages) {
+    const size = Buffer.byteLength(message.value)
+    const current = requests.at(-1)
+    if (current !== undefined && size <= room) current.push(message)
+    else {
+      requests.push([message])
+      room = MOST_BYTES
+    }
+    room -= size
+  }
+  return requests
 }

@@ -1,4 +1,7 @@
+import { AppError } from '#kernel/errors.ts'
+import { platformErrors } from '../errors.ts'
 import type { Service } from '../lifecycle.ts'
+import type { Log } from '../log.ts'
 import type { Envelope } from './event.ts'
 
 export interface Subscriber {
@@ -30,4 +33,14 @@ export interface EventProducer {
   send(stream: string, batch: readonly Envelope[]): Promise<void>
   /** Drops the connection; the next `send` makes a new one. */
   reset(): Promise<void>
+}
+
+/** Logs a delivery that failed: a missing event is an alarm, everything else is tried again. */
+export function reportFailure(log: Log, reader: string, failures: number, error: unknown): void {
+  if (isGap(error)) log.error({ event: 'events.gap', reader, failures, error })
+  else log.warn({ event: 'events.delivery_failed', reader, failures, error })
+}
+
+function isGap(error: unknown): boolean {
+  return error instanceof AppError && error.code === platformErrors.stream_gap.code
 }

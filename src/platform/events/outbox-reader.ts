@@ -4,7 +4,7 @@ import { readInstance, type Instance } from '../instance.ts'
 import { describeFailure, type Health } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import { backoffMs } from '../scheduler.ts'
-import type { EventSubscription, Subscriber } from './log.ts'
+import { reportFailure, type EventSubscription, type Subscriber } from './log.ts'
 import { readOutbox } from './outbox.ts'
 
 export interface OutboxReaderOptions extends Subscriber {
@@ -102,7 +102,7 @@ export class OutboxReader implements EventSubscription {
     this.#failures += 1
     this.#lastFailure = describeFailure(error)
     const { log, name } = this.#options
-    log.warn({ event: 'events.delivery_failed', reader: name, failures: this.#failures, error })
+    reportFailure(log, name, this.#failures, error)
   }
 
   async #restNow(): Promise<void> {

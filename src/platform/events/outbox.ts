@@ -5,6 +5,7 @@ import { newUuid } from '../crypto.ts'
 import type { Db, Tx } from '../db/pool.ts'
 import type { Instance } from '../instance.ts'
 import type { Envelope, OutboxEvent } from './event.ts'
+import { lockRegistrations } from './position.ts'
 import type { JsonObject } from '#kernel/json.ts'
 
 /**
@@ -79,13 +80,75 @@ function toEnvelope(row: OutboxRow, stream: string, instance: Instance): Envelop
   }
 }
 
-/** Removes what every group that follows the stream has passed; returns the number of rows. */
-export async function pruneOutbox(tx: Tx, stream: string, keepLast: bigint): Promise<number> {
-  const rows = await tx.query<{ seq: bigint }>(
-    `DELETE FROM platform.outbox WHERE stream = $1 AND seq <= (
-       SELECT min(seq) - $2::bigint FROM platform.consumer_position WHERE stream = $1
-     ) RETURNING seq`,
-    [stream, keepLast],
+export interface PruneOptions {
+  readonly stream: string
+  /** Younger events stay, whoever has read them. */
+  readonly before: Instant
+  /** Whether the relay must have passed them too, as it must where Kafka carries events. */
+  readonly isRelayed: boolean
+  readonly atMost: number
+}
+
+/**
+ * Removes the oldest events of a stream that are old enough and that every known group has passed;
+ * returns their number. The relay's position counts only where it runs: it stands still elsewhere.
+ */
+export async function pruneOutbox(tx: Tx, options: PruneOptions): Promise<number> {
+  const { stream, before, isRelayed, atMost } = options
+  await lockRegistrations(tx)
+  const rows = await tx.query<{ removed: bigint }>(
+    `WITH edge AS (
+       SELECT least(
+         (SELECT min(seq) FROM platform.consumer_position
+          WHERE stream = $1 AND (consumer_group <> 'relay' OR $3)),
+         CASE WHEN $3 THEN coalesce((SELECT seq FROM platform.consumer_position
+          WHERE stream = $1 AND consumer_group = 'relay'), 0) END,
+         (SELECT min(seq) - 1 FROM platform.outbox WHERE stream = $1 AND occurred_at >= $2),
+         (SELECT min(seq) - 1 + $4 FROM platform.outbox WHERE stream = $1)
+       ) AS seq
+     ), gone AS (
+       DELETE FROM platform.outbox USING edge
+       WHERE outbox.stream = $1 AND outbox.seq <= edge.seq RETURNING 1
+     )
+     SELECT count(*) AS removed FROM gone`,
+    [stream, formatInstant(before), isRelayed, atMost],
   )
-  return rows.length
+  return Number(rows[0]?.removed ?? 0n)
+}
+
+/** How far a stream has come and how far each group has read it. */
+export interface StreamProgress {
+  readonly stream: string
+  readonly head: bigint
+  /** Events that the outbox still keeps. */
+  readonly kept: bigint
+  readonly positions: readonly { readonly group: string; readonly seq: bigint }[]
+}
+
+interface ProgressRow {
+  readonly stream: string
+  readonly head: bigint
+  readonly kept: bigint
+  readonly group: string | null
+  readonly seq: bigint | null
+}
+
+export async function readProgress(db: Db): Promise<readonly StreamProgress[]> {
+  const rows = await db.query<ProgressRow>(
+    `SELECT head.stream, head.seq AS head, head.seq - coalesce(
+         (SELECT min(outbox.seq) - 1 FROM platform.outbox WHERE outbox.stream = head.stream), head.seq
+       ) AS kept, position.consumer_group AS group, position.seq
+     FROM platform.stream_head AS head
+     LEFT JOIN platform.consumer_position AS position ON position.stream = head.stream
+     ORDER BY head.stream, position.consumer_group`,
+  )
+  const groups = Map.groupBy(rows, ({ stream }) => stream)
+  return [...groups].map(([stream, found]) => ({
+    stream,
+    head: found[0]?.head ?? 0n,
+    kept: found[0]?.kept ?? 0n,
+    positions: found.flatMap(({ group, seq }) =>
+      group === null || seq === null ? [] : [{ group, seq }],
+    ),
+  }))
 }

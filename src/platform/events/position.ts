@@ -22,19 +22,41 @@ export async function readPosition(db: Db, group: string, stream: string): Promi
   return rows[0]?.seq ?? 0n
 }
 
-/** Makes the group known, so that the outbox keeps what it has not read, and locks its position. */
+/** Keeps pruning away while a group makes itself known. */
+const REGISTRATION_LOCK = 7_300_044
+
+/** Held until the commit; no group begins with an event that is being removed. */
+export async function lockRegistrations(tx: Tx): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock($1)', [REGISTRATION_LOCK])
+}
+
+/**
+ * Makes the group known, so that the outbox keeps what it has not read, and locks its position. A
+ * new group begins with the oldest event that is kept.
+ */
 export async function lockPosition(tx: Tx, group: string, stream: string): Promise<bigint> {
+  const known = await lockKnown(tx, group, stream)
+  if (known !== undefined) return known
+  await tx.query('SELECT pg_advisory_xact_lock_shared($1)', [REGISTRATION_LOCK])
   await tx.query(
     `INSERT INTO platform.consumer_position (consumer_group, stream, seq, log_epoch)
-     VALUES ($1, $2, 0, 0) ON CONFLICT DO NOTHING`,
+     VALUES ($1, $2, coalesce(
+       (SELECT min(seq) - 1 FROM platform.outbox WHERE stream = $2),
+       (SELECT seq FROM platform.stream_head WHERE stream = $2),
+       0
+     ), 0) ON CONFLICT DO NOTHING`,
     [group, stream],
   )
+  return (await lockKnown(tx, group, stream)) ?? 0n
+}
+
+async function lockKnown(tx: Tx, group: string, stream: string): Promise<bigint | undefined> {
   const rows = await tx.query<{ seq: bigint }>(
     `SELECT seq FROM platform.consumer_position
      WHERE consumer_group = $1 AND stream = $2 FOR UPDATE`,
     [group, stream],
   )
-  return rows[0]?.seq ?? 0n
+  return rows[0]?.seq
 }
 
 /** Moves the position forward; `epoch` is the log epoch of the node. */

@@ -64,7 +64,8 @@ export class Relay implements Service {
       if (epoch === undefined) return
       this.#readers = this.#options.streams.map((stream) => this.#follow(stream, epoch))
       for (const reader of this.#readers) await reader.start()
-      while (!signal.aborted && leadership.isLeading()) {
+      // Lost and won again between two looks, the role has another epoch.
+      while (!signal.aborted && leadership.isLeading() && leadership.epoch() === epoch) {
         await sleep(100, undefined, { signal }).catch(() => undefined)
       }
       await this.#stopReaders()

@@ -27,7 +27,7 @@ export interface HttpServerOptions {
   readonly allowances?: Allowances
 }
 
-const DRAIN_MS = 5000
+const DRAIN_MS = 20_000
 const REQUEST_ID_FORM = /^[\w-]{8,64}$/
 const KEY_FORM = /^[\x21-\x7e]{1,255}$/
 

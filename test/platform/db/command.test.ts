@@ -6,7 +6,7 @@ import { openDatabase, type OpenDatabase } from '../../support/database.ts'
 
 let open: OpenDatabase
 beforeAll(async () => {
-  open = await openDatabase({ upTo: 1 })
+  open = await openDatabase()
 })
 afterAll(() => open.close())
 

@@ -11,7 +11,7 @@ const signal = new AbortController().signal
 describe('Database', () => {
   let open: OpenDatabase
   beforeAll(async () => {
-    open = await openDatabase({ upTo: 1 })
+    open = await openDatabase()
   })
   afterAll(() => open.close())
 

@@ -1,3 +1,6 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { instant } from '#kernel/time.ts'
 import type { Database } from '#platform/db/pool.ts'
@@ -15,6 +18,8 @@ import { openDatabase, type OpenDatabase } from '../../support/database.ts'
 /** What a driver needs around it to carry events from the outbox to a subscriber. */
 export interface EventLogRig {
   readonly log: EventLog
+  /** Empty where Postgres carries the events. */
+  readonly brokers: readonly string[]
   /** Puts a message into the transport that no outbox of this node has written. */
   readonly inject?: (stream: string, batch: readonly Envelope[]) => Promise<void>
   /** Loses every message that the transport holds. */
@@ -28,9 +33,20 @@ export type RigMaker = (rig: {
   streams: readonly string[]
 }) => Promise<EventLogRig>
 
+const CHILD = fileURLToPath(new URL('../../support/event-consumer-child.ts', import.meta.url))
 const AT = instant(1_790_000_000_000)
 const signal = new AbortController().signal
 const PATIENCE = { timeout: 20_000, interval: 20 }
+
+/** Resolves when a consumer in a child process is within the effect after `seq`. */
+async function lineSaying(child: ChildProcess, seq: number): Promise<void> {
+  const { stdout } = child
+  if (stdout === null) throw new TypeError('a child without output')
+  for await (const line of createInterface(stdout)) {
+    if (Number(line) >= seq) return
+  }
+  throw new RangeError('the consumer ended by itself')
+}
 
 /** The contract of the event log; every driver passes it. */
 export function describeEventLog(driver: string, makeRig: RigMaker): void {
@@ -42,7 +58,7 @@ export function describeEventLog(driver: string, makeRig: RigMaker): void {
     let consumers: Consumer[]
 
     beforeEach(async () => {
-      open = await openDatabase({ upTo: 1 })
+      open = await openDatabase()
       const owner = await open.database.connect()
       await owner.query('RESET ROLE')
       await owner.query('UPDATE platform.instance SET id = gen_random_uuid()')
@@ -225,14 +241,39 @@ export function describeEventLog(driver: string, makeRig: RigMaker): void {
       await expect.poll(() => effects('a'), PATIENCE).toEqual(counted(9))
     })
 
-    it('carries a message of 900 kB', async () => {
+    it.each([900_000, 5_000_000])('carries a message of %i bytes among others', async (size) => {
       await consume('a')
-      await publish(1, 900_000)
-      await publish(1)
-      await expect.poll(() => effects('a'), PATIENCE).toEqual([1, 2])
-      const rows = await open.database.query('SELECT max(size) AS size FROM platform.effect')
-      expect(rows).toEqual([{ size: 900_000 }])
+      await publish(2)
+      await publish(1, size)
+      await publish(2)
+      await expect.poll(() => effects('a'), PATIENCE).toEqual(counted(5))
+      const rows = await open.database.query(
+        'SELECT seq FROM platform.effect WHERE size = $1 AND consumer = $2',
+        [size, 'a'],
+      )
+      expect(rows).toEqual([{ seq: 3n }])
     })
+
+    it('loses and doubles nothing when the process of a consumer is killed', async () => {
+      const start = (): ChildProcess =>
+        spawn(process.execPath, [CHILD, open.url, stream, 'a', rig.brokers.join(',')], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
+      await publish(120)
+      for (const wanted of [20, 60]) {
+        const child = start()
+        await lineSaying(child, wanted)
+        child.kill('SIGKILL')
+        await new Promise((resolve) => child.once('close', resolve))
+      }
+      const last = start()
+      try {
+        await expect.poll(() => effects('a'), PATIENCE).toEqual(counted(120))
+      } finally {
+        last.kill('SIGKILL')
+      }
+      expect(await readPosition(open.database, 'a', stream)).toBe(120n)
+    }, 60_000)
 
     it('drops and counts messages of another node and of a former life', async (context) => {
       const { inject } = rig

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig, readEnvironment } from '#platform/config.ts'
-import { createKafka, KafkaLog, topicOf } from '#platform/events/kafka-log.ts'
+import { createKafka, topicOf } from '#platform/events/kafka-client.ts'
+import { KafkaLog } from '#platform/events/kafka-log.ts'
 import { KafkaProducer } from '#platform/events/kafka-producer.ts'
 import { Relay } from '#platform/events/relay.ts'
 import { Leadership } from '#platform/leader.ts'
@@ -14,16 +15,18 @@ const signal = new AbortController().signal
 
 const makeRig: RigMaker = async ({ database, metrics, streams }) => {
   const leadership = new Leadership({ role: 'relay', database, log: silentLog })
-  const producer = new KafkaProducer({ brokers, log: silentLog })
-  const foreign = new KafkaProducer({ brokers, log: silentLog })
+  const access = { brokers, log: silentLog, createTopics: {} }
+  const producer = new KafkaProducer(access)
+  const foreign = new KafkaProducer(access)
   const relay = new Relay({ database, leadership, producer, streams, log: silentLog, metrics })
   await leadership.start()
   await relay.start()
   return {
     log: new KafkaLog({ brokers, database, log: silentLog, metrics }),
+    brokers,
     inject: (stream, batch) => foreign.send(stream, batch),
     lose: async (stream) => {
-      const admin = createKafka(brokers, silentLog).admin()
+      const admin = createKafka({ brokers, log: silentLog }).admin()
       await admin.connect()
       await admin.deleteTopics({ topics: [topicOf(stream)] })
       await admin.disconnect()
@@ -48,7 +51,7 @@ else {
 describe('without a broker', () => {
   let open: OpenDatabase
   beforeAll(async () => {
-    open = await openDatabase({ upTo: 1 })
+    open = await openDatabase()
   })
   afterAll(() => open.close())
 

@@ -5,6 +5,7 @@ import { inTransaction } from '#platform/db/transaction.ts'
 import { appendEvents, pruneOutbox, readOutbox } from '#platform/events/outbox.ts'
 import { PgLog } from '#platform/events/pg-log.ts'
 import { lockPosition, writePosition } from '#platform/events/position.ts'
+import { RELAY_GROUP } from '#platform/events/relay.ts'
 import { readInstance } from '#platform/instance.ts'
 import { openDatabase, silentLog, type OpenDatabase } from '../../support/database.ts'
 import { describeEventLog } from './event-log.suite.ts'
@@ -12,6 +13,7 @@ import { describeEventLog } from './event-log.suite.ts'
 describeEventLog('pglog', ({ database }) =>
   Promise.resolve({
     log: new PgLog({ database, log: silentLog }),
+    brokers: [],
     close: () => Promise.resolve(),
   }),
 )
@@ -19,11 +21,12 @@ describeEventLog('pglog', ({ database }) =>
 describe('outbox', () => {
   let open: OpenDatabase
   beforeAll(async () => {
-    open = await openDatabase({ upTo: 1 })
+    open = await openDatabase()
   })
   afterAll(() => open.close())
 
   const at = instant(0)
+  const old = { stream: 'old', before: instant(1), isRelayed: false, atMost: 100 }
   const event = (stream: string, text = ''): Parameters<typeof appendEvents>[1][number] => ({
     stream,
     type: 'test.counted.v1',
@@ -73,12 +76,31 @@ describe('outbox', () => {
   it('prunes only what every group has passed', async () => {
     await inTransaction(open.database, async (tx) => {
       await appendEvents(tx, [event('old'), event('old'), event('old')], at)
-      expect(await pruneOutbox(tx, 'old', 0n)).toBe(0)
       await lockPosition(tx, 'slow', 'old')
       await writePosition(tx, 'fast', 'old', 3n, 1n)
-      expect(await pruneOutbox(tx, 'old', 0n)).toBe(0)
+      expect(await pruneOutbox(tx, old)).toBe(0)
       await writePosition(tx, 'slow', 'old', 2n, 1n)
-      expect(await pruneOutbox(tx, 'old', 0n)).toBe(2)
+      expect(await pruneOutbox(tx, { ...old, isRelayed: true })).toBe(0)
+      expect(await pruneOutbox(tx, { ...old, before: at })).toBe(0)
+      expect(await pruneOutbox(tx, { ...old, atMost: 1 })).toBe(1)
+      await lockPosition(tx, RELAY_GROUP, 'old')
+      expect(await pruneOutbox(tx, { ...old, isRelayed: true })).toBe(0)
+      expect(await pruneOutbox(tx, old)).toBe(1)
+      expect(await pruneOutbox(tx, old)).toBe(0)
+    })
+  })
+
+  it('lets a new group begin with the oldest event that is kept', async () => {
+    await inTransaction(open.database, async (tx) => {
+      await appendEvents(tx, [event('aged'), event('aged'), event('aged')], at)
+      await writePosition(tx, 'first', 'aged', 2n, 1n)
+      await pruneOutbox(tx, { ...old, stream: 'aged' })
+      expect(await lockPosition(tx, 'later', 'aged')).toBe(2n)
+      await writePosition(tx, 'first', 'aged', 3n, 1n)
+      await writePosition(tx, 'later', 'aged', 3n, 1n)
+      await pruneOutbox(tx, { ...old, stream: 'aged' })
+      expect(await lockPosition(tx, 'last', 'aged')).toBe(3n)
+      expect(await lockPosition(tx, 'last', 'unheard')).toBe(0n)
     })
   })
 

@@ -37,7 +37,7 @@ describe('Relay', () => {
   let producer: Recorder
   let relay: Relay
   beforeEach(async () => {
-    open = await openDatabase({ upTo: 1 })
+    open = await openDatabase()
     leadership = new Leadership({ role: 'relay', database: open.database, log: silentLog })
     producer = new Recorder()
     relay = makeRelay()

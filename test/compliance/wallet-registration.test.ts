@@ -25,5 +25,5 @@ it('has one transaction for each attempt of an account', () => {
 })
 
 it('is lost with a transaction that can never succeed, and with no other', () => {
-  expect(TRANSACTION_STATES.filter(isLost)).toEqual(['reverted', 'rejected'])
+  expect(TRANSACTION_STATES.filter(isLost)).toEqual(['reverted', 'rejected', 'cancelled'])
 })

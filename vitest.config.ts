@@ -24,11 +24,13 @@ const WHOLE = ['test/journeys/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/sc
 const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
 const withPostgres = { ...common, globalSetup: ['test/support/postgres-server.ts'] }
 
+const LONG = ['/test/crash/', '/test/simulation/', '/test/journeys/']
+
 /** The longest first, so that the other worker gets through the rest meanwhile. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification): number =>
-      ['/test/crash/', '/test/journeys/'].findIndex((folder) => moduleId.includes(folder))
+      LONG.findIndex((folder) => moduleId.includes(folder))
     const weight = (file: TestSpecification): number => (rank(file) === -1 ? 2 : rank(file))
     return (await super.sort(files)).toSorted((a, b) => weight(a) - weight(b))
   }
@@ -37,6 +39,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...common, name: 'unit', include: UNIT } },

@@ -2,7 +2,7 @@ import { assert, present } from '#kernel/assert.ts'
 import type { Command, Refusal } from '#ledger/command.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import type { CommandSink } from '#ledger/submission.ts'
-import type { Database } from '#platform/db/pool.ts'
+import type { Database, Tx } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
 import { platformErrors } from '#platform/errors.ts'
 import { foreignEventCounter, gapCounter } from '#platform/events/consumer.ts'
@@ -160,7 +160,7 @@ export class ChainEventConsumer implements Service {
     }
     const { command, unknown } = translateBlock(block, batches, symbols)
     const stray = await this.#findStray(block)
-    for (const event of [...unknown, ...stray]) await this.#reportUnknown(event)
+    for (const event of [...unknown, ...stray]) await this.#reportUnknown(event, envelope.seq)
     return command
   }
 
@@ -170,20 +170,24 @@ export class ChainEventConsumer implements Service {
     return strayWithdrawals(block, await this.#options.ledger.listOpenWithdrawals(paid))
   }
 
-  async #reportUnknown(event: UnknownEvent): Promise<void> {
-    const { log } = this.#options
+  /**
+   * Halts unless the block was applied meanwhile, by a late commit or by the engine that leads: a
+   * withdrawal that is final looks like one that nobody asked for.
+   */
+  async #reportUnknown(event: UnknownEvent, seq: bigint): Promise<void> {
+    const isReported = await inTransaction(this.#options.database, async (tx) => {
+      if ((await lockPosition(tx, GROUP, STREAM)) >= seq) return false
+      await halt(tx, `unknown ${event.name} in ${event.tx_hash}: ${event.detail}`)
+      return true
+    })
+    if (!isReported) return
     this.#unknown.inc()
-    log.error({ event: 'chain.unknown_event', name: event.name, tx_hash: event.tx_hash })
-    await this.#halt(`unknown ${event.name} in ${event.tx_hash}: ${event.detail}`)
+    const { name, tx_hash } = event
+    this.#options.log.error({ event: 'chain.unknown_event', name, tx_hash })
   }
 
   async #halt(reason: string): Promise<void> {
-    await inTransaction(this.#options.database, async (tx) => {
-      const isRunning = (await lockState(tx)).status === 'running'
-      // Whoever resumes after an earlier halt should find this one as well.
-      if (isRunning) await setHalted(tx, reason, 'chain')
-      else await insertIncident(tx, 'halted', reason, 'chain')
-    })
+    await inTransaction(this.#options.database, async (tx) => await halt(tx, reason))
   }
 
   #alarm(gapAt: bigint): Error {
@@ -191,6 +195,13 @@ export class ChainEventConsumer implements Service {
     this.#trouble = `an event before ${gapAt} of ${STREAM} is missing`
     return platformErrors.stream_gap(this.#trouble)
   }
+}
+
+async function halt(tx: Tx, reason: string): Promise<void> {
+  const isRunning = (await lockState(tx)).status === 'running'
+  // Whoever resumes after an earlier halt should find this one as well.
+  if (isRunning) await setHalted(tx, reason, 'chain')
+  else await insertIncident(tx, 'halted', reason, 'chain')
 }
 
 /** Runs of messages with a bounded number of chain events each, at least one message. */

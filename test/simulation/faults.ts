@@ -1,0 +1,114 @@
+/** A mistake put into one place of one production file. */
+export interface Fault {
+  readonly name: string
+  /** Below `src/`. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** Pattern of the name of the invariant that finds it. */
+  readonly foundBy: string
+}
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'the consumer applies what its position has passed',
+    file: 'settlement/consumers.ts',
+    find: `if (verdict === 'skip') continue`,
+    replace: '',
+    foundBy: 'settlement runs while nothing differs|I7|everything comes to rest after healing',
+  },
+  {
+    name: 'the position is not written with its effect',
+    file: 'settlement/consumers.ts',
+    find: `'command'), { position })`,
+    replace: `'command'), {})`,
+    foundBy: 'I7 exactly-once-effect',
+  },
+  {
+    name: 'a nonce that was given is given again',
+    file: 'chain/nonce.ts',
+    find: 'Math.max(chainNonce, lastGiven + 1)',
+    replace: 'chainNonce',
+    foundBy: 'everything comes to rest after healing',
+  },
+  {
+    name: 'a replacement takes a fresh nonce',
+    file: 'chain/tx-driver.ts',
+    find: 'request.nonce ??',
+    replace: '',
+    foundBy: 'a nonce belongs to one request',
+  },
+  {
+    name: 'bytes are sent that are not stored',
+    file: 'chain/tx-driver.ts',
+    find: 'await insertAttempt(tx, { ...attempt, signer: address })',
+    replace: '',
+    foundBy: 'bytes are stored before they are sent',
+  },
+  {
+    name: 'a transaction that a reorg tore off stays mined',
+    file: 'chain/tx.ts',
+    find: `return hasCancel ? 'cancelling' : 'broadcast'`,
+    replace: 'return state',
+    foundBy: 'everything comes to rest after healing',
+  },
+  {
+    name: 'a shorter head is taken for a reorg',
+    file: 'chain/reorg.ts',
+    find: `return isInstanceNew ? 'fork' : 'behind'`,
+    replace: `return 'fork'`,
+    foundBy: 'I8 reorg-safe|everything comes to rest after healing',
+  },
+  {
+    name: 'blocks are final one block too early',
+    file: 'chain/finality.ts',
+    find: 'return head - rule.depth',
+    replace: 'return head - rule.depth + 1',
+    foundBy: 'I8 reorg-safe',
+  },
+  {
+    name: 'deposits are credited at first sight',
+    file: 'ledger/chain-fold.ts',
+    find: `noteDeposit(books, 'deposit_incoming', block, event)`,
+    replace: 'settleDeposit(books, block, event)',
+    foundBy: 'I8 reorg-safe',
+  },
+  {
+    name: 'netting leaves out the fees',
+    file: 'settlement/netting.ts',
+    find: `if (!isInternal(transfer)) return
+    assert(`,
+    replace: `if (!isInternal(transfer) || transfer.code === 'fee') return
+    assert(`,
+    foundBy: 'I4 sum-zero',
+  },
+  {
+    name: 'the next range begins with the end of the last one',
+    file: 'settlement/service.ts',
+    find: 'await store.setCovered(tx, range.lastSequence)',
+    replace: 'await store.setCovered(tx, range.lastSequence - 1n)',
+    foundBy: 'I4 sum-zero',
+  },
+  {
+    name: 'a withdrawal is sent before its hold is settled',
+    file: 'settlement/settler.ts',
+    find: 'await store.readSettledSequence(tx)',
+    replace: '(await store.readState(tx)).coveredSequence',
+    foundBy: 'withdrawals wait until their hold is settled',
+  },
+  {
+    name: 'commands are answered before their commit',
+    file: 'ledger/term.ts',
+    find: 'await commitBatch(',
+    replace: 'void commitBatch(',
+    foundBy: 'I1 durable-ack',
+  },
+]
+
+/** Undefined without a name; throws for a name that is not in the list. */
+export function findFault(name: string | undefined): Fault | undefined {
+  if (name === undefined || name === '') return undefined
+  const found = FAULTS.find((fault) => fault.name === name)
+  if (found === undefined) throw new TypeError(`no fault ${name}`)
+  return found
+}

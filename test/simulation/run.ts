@@ -1,0 +1,98 @@
+import { parseArgs } from 'node:util'
+import { simulate, type RunResult } from './simulation.ts'
+import { realMs, Violation } from './world.ts'
+
+/**
+ * Runs seeds one after another in this process: `--first 1 --count 1000`, `--seed 7 [--trace]`.
+ * Prints one JSON line per report; exit code 1 with the first seed that fails.
+ */
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    first: { type: 'string', default: '1' },
+    count: { type: 'string', default: '1' },
+    trace: { type: 'boolean', default: false },
+    databases: { type: 'string', default: '' },
+    within: { type: 'string', default: '0' },
+  },
+})
+const first = Number(values.seed ?? values.first)
+const count = values.seed === undefined ? Number(values.count) : 1
+/** One for each seed, in their order; none simulates the database as well. */
+const databases = values.databases === '' ? [] : values.databases.split(',')
+const withinMs = Number(values.within)
+const total = {
+  seeds: 0,
+  orders: 0,
+  trades: 0,
+  batches: 0,
+  withdrawals: 0,
+  crashes: 0,
+  reorgs: 0,
+  steps: 0,
+  virtualMs: 0,
+}
+const begunMs = realMs()
+// Stacks of expected errors cost more than the run itself; a replay has them.
+if (values.seed === undefined) Error.stackTraceLimit = 0
+
+function report(fields: object): void {
+  process.stdout.write(`${JSON.stringify(fields)}\n`)
+}
+
+function add(result: RunResult): void {
+  total.seeds += 1
+  for (const key of [
+    'orders',
+    'trades',
+    'batches',
+    'withdrawals',
+    'crashes',
+    'reorgs',
+    'steps',
+    'virtualMs',
+  ] as const)
+    total[key] += result[key]
+}
+
+function progress(type: string): void {
+  const seconds = (realMs() - begunMs) / 1000
+  report({
+    type,
+    ...total,
+    seconds: Math.round(seconds * 10) / 10,
+    seedsPerSecond: Math.round((total.seeds / seconds) * 10) / 10,
+  })
+}
+
+for (let seed = first; seed < first + count; seed += 1) {
+  try {
+    const trace = values.trace
+      ? (line: string) => void process.stdout.write(`${line}\n`)
+      : undefined
+    const databaseUrl = databases[seed - first]
+    add(await simulate(seed, { ...(trace !== undefined && { trace }), databaseUrl }))
+  } catch (error) {
+    const invariant = error instanceof Violation ? error.invariant : 'the simulation runs'
+    const detail =
+      error instanceof Error
+        ? error instanceof Violation
+          ? error.message
+          : error.stack
+        : String(error)
+    report({
+      type: 'failed',
+      seed,
+      invariant,
+      detail,
+      replay: `npm run sim -- --seed ${seed} --trace`,
+    })
+    process.exitCode = 1
+    break
+  }
+  if (total.seeds % 100 === 0 && count > 100) progress('progress')
+  if (withinMs > 0 && realMs() - begunMs > withinMs) break
+}
+progress('done')
+// Connections of processes that died with theirs open must not keep this one alive.
+process.exit()

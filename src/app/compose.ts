@@ -184,7 +184,11 @@ class Composition {
     this.#addFor('engine', ledger.workers)
     this.#addFor('engine', [
       this.#whileEngine('chain-events', () =>
-        settlement.makeConsumer({ events: this.#events, engine: ledger.sequencer }),
+        settlement.makeConsumer({
+          events: this.#events,
+          engine: ledger.sequencer,
+          leadership: this.#leadership('engine'),
+        }),
       ),
       this.#whileEngine(
         'account-opener',
@@ -193,7 +197,7 @@ class Composition {
       new CashLister({ ledger, assets: assets.service, cash: this.#cash(), log }),
     ])
     this.#addFor('jobs', [this.#outboxKeeper()])
-    this.#addFor('txm', compliance.workers)
+    this.#addFor('txm', [compliance.makeFollower(this.#leadership('txm'))])
     this.#addFor('settler', [
       settlement.makeSettler({
         leadership: this.#leadership('settler'),

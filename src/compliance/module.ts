@@ -1,4 +1,5 @@
 import type { Route } from '#platform/http/route.ts'
+import type { Leadership } from '#platform/leader.ts'
 import type { Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import { RegistrationFollower } from './jobs.ts'
@@ -8,13 +9,19 @@ import { ComplianceService, type ComplianceOptions } from './service.ts'
 export interface ComplianceModule {
   readonly service: ComplianceService
   readonly routes: readonly Route[]
-  readonly workers: readonly Service[]
+  /** For the process that plays `txm`. */
+  makeFollower(leadership: Leadership): Service
 }
 
 export function complianceModule(
   options: ComplianceOptions & { readonly log: Log },
 ): ComplianceModule {
   const service = new ComplianceService(options)
-  const follower = new RegistrationFollower({ compliance: service, log: options.log })
-  return { service, routes: complianceRoutes(service), workers: [follower] }
+  const { log } = options
+  return {
+    service,
+    routes: complianceRoutes(service),
+    makeFollower: (leadership) =>
+      new RegistrationFollower({ compliance: service, leadership, log }),
+  }
 }

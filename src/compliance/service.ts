@@ -10,6 +10,7 @@ import { newUuid, sha256 } from '#platform/crypto.ts'
 import { runCommand } from '#platform/db/command.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
+import type { EpochGuard } from '#platform/leader.ts'
 import type { Principal } from '#platform/http/principal.ts'
 import { complianceErrors } from './errors.ts'
 import * as store from './store.ts'
@@ -128,16 +129,16 @@ export class ComplianceService {
 
   /**
    * Puts registrations whose transaction was rejected, or reverted for ever, back into the officer's
-   * queue with the reason; they may be approved again. Returns them.
+   * queue with the reason; they may be approved again. Returns them; throws what `guard` refuses with.
    */
-  async returnLostRegistrations(): Promise<readonly LostRegistration[]> {
+  async returnLostRegistrations(guard: EpochGuard): Promise<readonly LostRegistration[]> {
     const lost: LostRegistration[] = []
     let after: string | undefined
     do {
       const page = { after, limit: PAGE }
       const rows = await store.listRegistrations(this.#options.database, 'submitted', page)
       for (const { accountId } of rows) {
-        const reason = await this.#returnIfLost(accountId)
+        const reason = await this.#returnIfLost(accountId, guard)
         if (reason !== undefined) lost.push({ accountId, reason })
       }
       after = rows.length > PAGE ? rows.at(-1)?.id : undefined
@@ -146,8 +147,9 @@ export class ComplianceService {
   }
 
   /** Why the chain did not take it; undefined while it still may. */
-  async #returnIfLost(accountId: string): Promise<string | undefined> {
+  async #returnIfLost(accountId: string, guard: EpochGuard): Promise<string | undefined> {
     return inTransaction(this.#options.database, async (tx) => {
+      await guard(tx)
       const found = await store.lockRegistration(tx, accountId)
       const status = statusAfter(found?.status, 'lose')
       const key = found?.txKey ?? undefined

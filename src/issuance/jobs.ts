@@ -7,7 +7,7 @@ import { idFromUuid } from '#kernel/id.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
-import { requireEpoch, type Leadership } from '#platform/leader.ts'
+import type { EpochGuard, Leadership } from '#platform/leader.ts'
 import type { Health, Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import type { Operations } from '#platform/operation.ts'
@@ -71,15 +71,16 @@ export class Tokenizer implements Service {
   async turn(): Promise<void> {
     const { database, leadership } = this.#options
     if (!leadership.isLeading()) return
-    for (const open of await store.listOpen(database, OPEN_LIMIT)) await this.#carryOn(open)
+    const guard = leadership.guard()
+    for (const open of await store.listOpen(database, OPEN_LIMIT)) await this.#carryOn(open, guard)
   }
 
-  async #carryOn(open: Tokenization): Promise<void> {
+  async #carryOn(open: Tokenization, guard: EpochGuard): Promise<void> {
     let current = open
     for (let moves = 0; moves < MOVES_PER_TURN; moves += 1) {
       const move = nextMove(current.place, await this.#readFacts(current))
       if (move.type === 'wait') return
-      const place = await this.#make(current, move)
+      const place = await this.#make(current, move, guard)
       if (place === undefined) return
       current = { ...current, place }
     }
@@ -105,10 +106,11 @@ export class Tokenizer implements Service {
   async #make(
     tokenization: Tokenization,
     move: TokenizationMove,
+    guard: EpochGuard,
   ): Promise<Tokenization['place'] | undefined> {
-    const { database, leadership, log } = this.#options
+    const { database, log } = this.#options
     const place = await inTransaction(database, async (tx) => {
-      await requireEpoch(tx, 'settler', leadership.epoch())
+      await guard(tx)
       return await this.#makeWithin(tx, tokenization, move)
     })
     log.info({ event: 'issuance.moved', asset: tokenization.chainAsset, move: move.type, place })

@@ -16,6 +16,9 @@ export interface LeadershipOptions {
   readonly address?: () => string
 }
 
+/** Runs first in a worker's write transactions; throws `platform.fenced` when another process leads. */
+export type EpochGuard = (tx: Tx) => Promise<void>
+
 /** First half of the advisory lock's key; the second is the role's place. */
 const LOCK_SPACE = 7_300_043
 const LOCK_NUMBERS: Readonly<Record<LeaderRole, number>> = {
@@ -92,6 +95,16 @@ export class Leadership implements Service {
   epoch(): bigint {
     assert(this.#epoch !== undefined, `${this.name} does not lead`)
     return this.#epoch
+  }
+
+  /**
+   * A check for the writes that follow from what is read now: they commit only under this epoch, not
+   * under one that this process wins later. Throws `platform.fenced` when another process leads.
+   */
+  guard(): EpochGuard {
+    const epoch = this.#epoch
+    if (epoch === undefined) throw platformErrors.fenced()
+    return (tx) => requireEpoch(tx, this.#options.role, epoch)
   }
 
   /** Resolves with the epoch when this process leads; rejects when it stops. */
@@ -240,6 +253,8 @@ export class Leadership implements Service {
   #end(): void {
     if (this.#epoch === undefined) return
     this.#epoch = undefined
+    // Nobody has said yet that another process leads.
+    this.#campaigned = false
     this.#waiting = Promise.withResolvers()
     this.#waiting.promise.catch(() => undefined)
     if (this.#abort.signal.aborted) this.#waiting.reject(platformErrors.unavailable('stopping'))

@@ -10,6 +10,7 @@ import type { Envelope } from '#platform/events/event.ts'
 import type { EventLog, EventSubscription } from '#platform/events/log.ts'
 import { decide, isOurs, lockPosition, readPosition } from '#platform/events/position.ts'
 import { readInstance, type Instance } from '#platform/instance.ts'
+import type { EpochGuard, Leadership } from '#platform/leader.ts'
 import type { Health, Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import type { CounterMetric, Metrics } from '#platform/metrics.ts'
@@ -31,6 +32,8 @@ export interface ChainEventConsumerOptions {
   readonly events: EventLog
   readonly database: Database
   readonly engine: CommandSink
+  /** Of the role `engine`. */
+  readonly leadership: Leadership
   readonly ledger: Pick<LedgerService, 'listOpenWithdrawals'>
   readonly log: Log
   readonly metrics: Metrics
@@ -73,7 +76,12 @@ export class ChainEventConsumer implements Service {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    await inTransaction(this.#options.database, (tx) => lockPosition(tx, GROUP, STREAM))
+    const { database, leadership } = this.#options
+    const guard = leadership.guard()
+    await inTransaction(database, async (tx) => {
+      await guard(tx)
+      await lockPosition(tx, GROUP, STREAM)
+    })
     await this.#subscription.start(signal)
   }
 
@@ -87,7 +95,8 @@ export class ChainEventConsumer implements Service {
   }
 
   async #handle(batch: readonly Envelope[]): Promise<void> {
-    const { database } = this.#options
+    const { database, leadership } = this.#options
+    const guard = leadership.guard()
     const instance = await readInstance(database)
     let position = await readPosition(database, GROUP, STREAM)
     const next: Envelope[] = []
@@ -104,7 +113,7 @@ export class ChainEventConsumer implements Service {
       next.push(envelope)
       position = envelope.seq
     }
-    for (const part of partsOf(next)) await this.#apply(part, instance)
+    for (const part of partsOf(next)) await this.#apply(part, instance, guard)
     if (gapAt !== undefined) throw this.#alarm(gapAt)
     this.#trouble = undefined
   }
@@ -113,10 +122,10 @@ export class ChainEventConsumer implements Service {
    * Submits all in one turn of the event loop, so that they enter one term in their order: whatever
    * fails, the committed ones are the first of them, and the position says how many.
    */
-  async #apply(part: readonly Envelope[], instance: Instance): Promise<void> {
+  async #apply(part: readonly Envelope[], instance: Instance, guard: EpochGuard): Promise<void> {
     const { engine } = this.#options
     const commands: Command[] = []
-    for (const envelope of part) commands.push(await this.#translate(envelope))
+    for (const envelope of part) commands.push(await this.#translate(envelope, guard))
     const submitted = part.map(async ({ seq }, place) => {
       const position = { group: GROUP, stream: STREAM, seq, epoch: instance.logEpoch }
       return await engine.submit(present(commands[place], 'command'), { position })
@@ -124,21 +133,25 @@ export class ChainEventConsumer implements Service {
     const results = await Promise.allSettled(submitted)
     for (const [place, result] of results.entries()) {
       if (result.status === 'rejected') throw result.reason
-      if (!result.value.ok) await this.#noteRefusal(commands[place], result.value.error)
+      if (!result.value.ok) await this.#noteRefusal(commands[place], result.value.error, guard)
     }
   }
 
-  async #noteRefusal(command: Command | undefined, error: Refusal): Promise<void> {
+  async #noteRefusal(
+    command: Command | undefined,
+    error: Refusal,
+    guard: EpochGuard,
+  ): Promise<void> {
     const type = command?.type ?? ''
     this.#refused.inc()
     this.#options.log.error({ event: 'chain.command_refused', type, code: error.code })
-    await this.#halt(`the core refused ${type}: ${error.detail}`)
+    await this.#halt(`the core refused ${type}: ${error.detail}`, guard)
   }
 
-  async #translate(envelope: Envelope): Promise<Command> {
+  async #translate(envelope: Envelope, guard: EpochGuard): Promise<Command> {
     switch (envelope.type) {
       case 'chain.block_applied.v1':
-        return await this.#translateBlock(envelope)
+        return await this.#translateBlock(envelope, guard)
       case 'chain.block_retracted.v1':
         return readRetraction(envelope.data)
       case 'chain.block_finalized.v1':
@@ -148,7 +161,7 @@ export class ChainEventConsumer implements Service {
     }
   }
 
-  async #translateBlock(envelope: Envelope): Promise<Command> {
+  async #translateBlock(envelope: Envelope, guard: EpochGuard): Promise<Command> {
     const { database, findSymbol } = this.#options
     const block = readBlock(envelope.data)
     const heads = headsOf(block)
@@ -160,7 +173,8 @@ export class ChainEventConsumer implements Service {
     }
     const { command, unknown } = translateBlock(block, batches, symbols)
     const stray = await this.#findStray(block)
-    for (const event of [...unknown, ...stray]) await this.#reportUnknown(event, envelope.seq)
+    for (const event of [...unknown, ...stray])
+      await this.#reportUnknown(event, envelope.seq, guard)
     return command
   }
 
@@ -174,8 +188,9 @@ export class ChainEventConsumer implements Service {
    * Halts unless the block was applied meanwhile, by a late commit or by the engine that leads: a
    * withdrawal that is final looks like one that nobody asked for.
    */
-  async #reportUnknown(event: UnknownEvent, seq: bigint): Promise<void> {
+  async #reportUnknown(event: UnknownEvent, seq: bigint, guard: EpochGuard): Promise<void> {
     const isReported = await inTransaction(this.#options.database, async (tx) => {
+      await guard(tx)
       if ((await lockPosition(tx, GROUP, STREAM)) >= seq) return false
       await halt(tx, `unknown ${event.name} in ${event.tx_hash}: ${event.detail}`)
       return true
@@ -186,8 +201,11 @@ export class ChainEventConsumer implements Service {
     this.#options.log.error({ event: 'chain.unknown_event', name, tx_hash })
   }
 
-  async #halt(reason: string): Promise<void> {
-    await inTransaction(this.#options.database, async (tx) => await halt(tx, reason))
+  async #halt(reason: string, guard: EpochGuard): Promise<void> {
+    await inTransaction(this.#options.database, async (tx) => {
+      await guard(tx)
+      await halt(tx, reason)
+    })
   }
 
   #alarm(gapAt: bigint): Error {

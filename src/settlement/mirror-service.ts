@@ -15,6 +15,7 @@ import type { LedgerService, SettledSnapshot } from '#ledger/service.ts'
 import type { Database } from '#platform/db/pool.ts'
 import { inSnapshot, inTransaction } from '#platform/db/transaction.ts'
 import { platformErrors } from '#platform/errors.ts'
+import type { EpochGuard } from '#platform/leader.ts'
 import type { Log } from '#platform/log.ts'
 import type { CounterMetric, Metrics } from '#platform/metrics.ts'
 import {
@@ -42,6 +43,8 @@ export interface Reconciliation extends MirrorReport {
 
 /** How the reason of a halt begins that a difference caused. */
 export const MIRROR_REASON = 'mirror: '
+/** For those who need not lead to write: what a person asks for by the API. */
+export const OPEN: EpochGuard = () => Promise.resolve()
 const PAIRS_PER_CALL = 500
 /** Registered on chain from deployment on, whether the ledger ever met them or not. */
 const SYSTEM_ACCOUNTS = Array.from({ length: FIRST_USER_ACCOUNT - 1 }, (_, place) => place + 1)
@@ -61,23 +64,24 @@ export class MirrorService {
 
   /**
    * Compares, and halts settlement when anything differs. Throws `platform.unavailable` before the
-   * first final block and while the chain is away.
+   * first final block and while the chain is away, and what the guard of a worker refuses with.
    */
-  async reconcile(): Promise<Reconciliation> {
+  async reconcile(guard: EpochGuard = OPEN): Promise<Reconciliation> {
     const result = await this.#compare()
     const worst = result.differences[0]
     if (worst !== undefined) {
       this.#differences.inc({}, result.differences.length)
       const more = result.differences.length - 1
       const reason = `${MIRROR_REASON}${describeDifference(worst)}${more > 0 ? ` (and ${more} more)` : ''}`
-      await this.#halt(reason, result.block.number)
+      await this.#halt(reason, result.block.number, guard)
     }
     return result
   }
 
-  async #halt(reason: string, block: number): Promise<void> {
+  async #halt(reason: string, block: number, guard: EpochGuard): Promise<void> {
     const { database, log } = this.#options
     const halted = await inTransaction(database, async (tx) => {
+      await guard(tx)
       if ((await lockState(tx)).status === 'halted') return false
       await setHalted(tx, reason, 'mirror')
       return true

@@ -1,6 +1,7 @@
 import type { CommandSink } from '#ledger/submission.ts'
 import type { EventLog } from '#platform/events/log.ts'
 import type { Route } from '#platform/http/route.ts'
+import type { Leadership } from '#platform/leader.ts'
 import { ChainEventConsumer, type ChainEventConsumerOptions } from './consumers.ts'
 import { MirrorService } from './mirror-service.ts'
 import { RangeService } from './range-service.ts'
@@ -26,6 +27,8 @@ export interface SettlementModule {
   makeConsumer(options: {
     readonly events: EventLog
     readonly engine: CommandSink
+    /** Of the role `engine`. */
+    readonly leadership: Leadership
   }): ChainEventConsumer
 }
 

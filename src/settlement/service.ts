@@ -9,6 +9,7 @@ import type { LedgerService } from '#ledger/service.ts'
 import { newUuid } from '#platform/crypto.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
 import { inSnapshot, inTransaction } from '#platform/db/transaction.ts'
+import type { EpochGuard } from '#platform/leader.ts'
 import type { Log } from '#platform/log.ts'
 import type { SupplyService } from '#supply/service.ts'
 import type { SupplyRequest } from '#supply/supply-request.ts'
@@ -32,7 +33,7 @@ import {
 import { settlementErrors } from './errors.ts'
 import { genesisHead, headOf, keccakOf } from './keccak-adapter.ts'
 import { liabilitiesRoot, tradesRoot } from './merkle-adapter.ts'
-import { MIRROR_REASON, type MirrorService } from './mirror-service.ts'
+import { MIRROR_REASON, OPEN, type MirrorService } from './mirror-service.ts'
 import type { JournalEnd } from './range.ts'
 import type { RangeService } from './range-service.ts'
 import * as store from './store.ts'
@@ -52,9 +53,6 @@ export interface SettlementServiceOptions {
   readonly ranges: RangeService
 }
 
-/** Runs first in a worker's write transactions: throws when another process leads. */
-export type Guard = (tx: Tx) => Promise<void>
-
 /** What a trade shows of its settlement. */
 export interface TradeSettlement {
   /** UUID of the batch. */
@@ -65,7 +63,6 @@ export interface TradeSettlement {
 
 const HASHING: Hashing = { keccak: keccakOf, head: headOf }
 const DAY_MS = 86_400_000
-const OPEN: Guard = () => Promise.resolve()
 
 /** Makes batches, one at a time, each in one transaction with its deltas and its request. */
 export class SettlementService {
@@ -79,9 +76,9 @@ export class SettlementService {
    * Nets what waits into a batch now. Throws `settlement.halted` (the mirror is compared first),
    * `settlement.in_progress` while a batch is not mined, or `settlement.nothing_to_settle`.
    */
-  async settle(guard: Guard = OPEN): Promise<Batch> {
+  async settle(guard: EpochGuard = OPEN): Promise<Batch> {
     const { database, ranges } = this.#options
-    const state = await this.#requireReady()
+    const state = await this.#requireReady(guard)
     const range = await ranges.readRange(state.coveredSequence)
     if (range === undefined) throw settlementErrors.nothing_to_settle()
     const liabilities = await liabilitiesRoot(await this.#dueLiabilities(range.end.lastSeq))
@@ -96,9 +93,9 @@ export class SettlementService {
   }
 
   /** Sends a proposed supply change in a batch of its own. */
-  async sendSupply(request: SupplyRequest, guard: Guard = OPEN): Promise<Batch> {
+  async sendSupply(request: SupplyRequest, guard: EpochGuard = OPEN): Promise<Batch> {
     const { database, supply } = this.#options
-    const state = await this.#requireReady()
+    const state = await this.#requireReady(guard)
     const end = await this.#requireEnd(state.coveredSequence)
     return await inTransaction(database, async (tx) => {
       await this.#lock(tx, guard, state.coveredSequence)
@@ -117,9 +114,9 @@ export class SettlementService {
   }
 
   /** Sends an empty batch with the root of what is owed to everybody. */
-  async sendHeartbeat(guard: Guard = OPEN): Promise<Batch> {
+  async sendHeartbeat(guard: EpochGuard = OPEN): Promise<Batch> {
     const { database } = this.#options
-    const state = await this.#requireReady()
+    const state = await this.#requireReady(guard)
     const end = await this.#findQuietEnd(state.coveredSequence)
     const liabilities = await liabilitiesRoot(await this.#listLiabilities(end.lastSeq))
     return await inTransaction(database, async (tx) => {
@@ -131,7 +128,7 @@ export class SettlementService {
   }
 
   /** Counts a range without internal transfers as settled; every batch before it is final. */
-  async cover(end: JournalEnd, guard: Guard = OPEN): Promise<void> {
+  async cover(end: JournalEnd, guard: EpochGuard = OPEN): Promise<void> {
     await inTransaction(this.#options.database, async (tx) => {
       await guard(tx)
       await store.lockState(tx)
@@ -194,11 +191,11 @@ export class SettlementService {
     )
   }
 
-  async #requireReady(): Promise<store.SettlementState> {
+  async #requireReady(guard: EpochGuard): Promise<store.SettlementState> {
     const { database, mirror } = this.#options
     const state = await store.readState(database)
     if (state.status === 'halted') throw settlementErrors.halted(state.reason ?? undefined)
-    const { differences } = await mirror.reconcile()
+    const { differences } = await mirror.reconcile(guard)
     if (differences.length > 0) {
       const { reason } = await store.readState(database)
       throw settlementErrors.halted(reason ?? undefined)
@@ -208,7 +205,7 @@ export class SettlementService {
   }
 
   /** Nobody else makes a batch from here to the commit, and nobody has since `covered` was read. */
-  async #lock(tx: Tx, guard: Guard, covered: bigint): Promise<void> {
+  async #lock(tx: Tx, guard: EpochGuard, covered: bigint): Promise<void> {
     await guard(tx)
     const state = await store.lockState(tx)
     if (state.status === 'halted') throw settlementErrors.halted(state.reason ?? undefined)

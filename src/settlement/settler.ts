@@ -4,7 +4,8 @@ import type { Clock, Instant } from '#kernel/time.ts'
 import type { PaymentsService } from '#payments/service.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
-import { requireEpoch, type Leadership } from '#platform/leader.ts'
+import { platformErrors } from '#platform/errors.ts'
+import type { EpochGuard, Leadership } from '#platform/leader.ts'
 import type { Health, Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import type { GaugeMetric, Metrics } from '#platform/metrics.ts'
@@ -39,6 +40,7 @@ export interface SettlerOptions {
 }
 
 const TURN_MS = 200
+const CLOSED: EpochGuard = () => Promise.reject(platformErrors.fenced())
 const HEARTBEAT_MS = 86_400_000
 const MIRROR_MS = 60_000
 const STEPS_PER_TURN = 20
@@ -82,6 +84,8 @@ export class Settler implements Service {
   #lastNetAt: Instant | undefined
   #lastMirrorAt: Instant | undefined
   #trouble: string | undefined
+  /** Of the turn: what it saw under one epoch is not written under another. */
+  #guard = CLOSED
 
   constructor(options: SettlerOptions) {
     this.#options = options
@@ -115,6 +119,7 @@ export class Settler implements Service {
   /** One round: follows what is on its way, then does what is due, until nothing is. */
   async turn(signal: AbortSignal): Promise<void> {
     if (!this.#options.leadership.isLeading()) return
+    this.#guard = this.#options.leadership.guard()
     await this.#followFinal()
     for (let step = 0; step < STEPS_PER_TURN && !signal.aborted; step += 1) {
       const sighting = await this.#look()
@@ -219,7 +224,7 @@ export class Settler implements Service {
 
   async #send(step: CycleStep, { coverable, request }: Sighting): Promise<void> {
     const { settlement, clock } = this.#options
-    const guard = (tx: Tx) => this.#guard(tx)
+    const guard = this.#guard
     if (step === 'cover' && coverable !== undefined) await settlement.cover(coverable, guard)
     if (step === 'send_supply' && request !== undefined) await settlement.sendSupply(request, guard)
     if (step === 'heartbeat') await settlement.sendHeartbeat(guard)
@@ -291,14 +296,10 @@ export class Settler implements Service {
     if (this.#lastMirrorAt !== undefined && now - this.#lastMirrorAt < MIRROR_MS) return
     this.#lastMirrorAt = now
     try {
-      await mirror.reconcile()
+      await mirror.reconcile(this.#guard)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
     }
-  }
-
-  async #guard(tx: Tx): Promise<void> {
-    await requireEpoch(tx, 'settler', this.#options.leadership.epoch())
   }
 
   async #write(work: (tx: Tx) => Promise<unknown>): Promise<void> {

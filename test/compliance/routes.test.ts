@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { complianceModule, type ComplianceModule } from '#compliance/module.ts'
+import { Leadership } from '#platform/leader.ts'
 import { startAccounts, newWallet, type AccountsFixture, type Person } from '../support/accounts.ts'
 import { ChainRequests } from '../support/chain-requests.ts'
 import { silentLog } from '../support/database.ts'
@@ -243,8 +244,9 @@ describe('a registration that the chain did not take', () => {
   const lastKey = () => chain.requests.at(-1)?.key ?? ''
   const fail = (state: 'rejected' | 'reverted') =>
     chain.outcomes.set(lastKey(), { state, error: 'WalletTaken()' })
+  const NO_FENCE = () => Promise.resolve()
   const lost = async ({ user }: Person) =>
-    (await compliance.service.returnLostRegistrations()).filter(
+    (await compliance.service.returnLostRegistrations(NO_FENCE)).filter(
       ({ accountId }) => accountId === user.accountId,
     )
 
@@ -306,14 +308,37 @@ describe('a registration that the chain did not take', () => {
     const person = await applicant('vic')
     await decide(person, 'approve', { investor_class: 7 })
     fail('reverted')
-    for (const worker of compliance.workers) await worker.start(new AbortController().signal)
+    const { database } = accounts
+    const leadership = new Leadership({ role: 'txm', database, log: silentLog })
+    const worker = compliance.makeFollower(leadership)
+    await worker.start(new AbortController().signal)
     try {
+      await leadership.start()
       await expect
         .poll(() => me(person), { timeout: 10_000 })
         .toMatchObject({ registration: { status: 'pending_approval' } })
     } finally {
-      for (const worker of compliance.workers) await worker.stop()
+      await worker.stop()
+      await leadership.stop()
     }
+  })
+
+  it('is not given back by one that leads no more', async () => {
+    const person = await applicant('wim')
+    await decide(person, 'approve', { investor_class: 7 })
+    fail('reverted')
+    const { database } = accounts
+    const leadership = new Leadership({ role: 'txm', database, log: silentLog })
+    await leadership.start()
+    await leadership.whenLeading()
+    const guard = leadership.guard()
+    await leadership.renew()
+    await expect(compliance.service.returnLostRegistrations(guard)).rejects.toMatchObject({
+      code: 'platform.fenced',
+    })
+    expect(await me(person)).toMatchObject({ registration: { status: 'submitted' } })
+    await leadership.stop()
+    expect(() => leadership.guard()).toThrow()
   })
 })
 

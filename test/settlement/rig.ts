@@ -51,7 +51,11 @@ export async function startRig(): Promise<Rig> {
   })
   const settler = settlement.makeSettler({ leadership, payments, settlementIntervalMs: 0 })
   const events = new PgLog({ database, log: silentLog })
-  const consumer = settlement.makeConsumer({ events, engine: sequencer })
+  const consumer = settlement.makeConsumer({
+    events,
+    engine: sequencer,
+    leadership: engine.leadership,
+  })
   await consumer.start(NEVER)
   const arrive = () => untilArrived(engine)
   await openTheDoors(engine, chain)

@@ -12,6 +12,7 @@ import { Leadership, type LeaderRole } from '#platform/leader.ts'
 import type { Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import type { Metrics } from '#platform/metrics.ts'
+import { WhileLeading } from '#platform/while-leading.ts'
 import { settlementModule, type SettlementModule } from '#settlement/module.ts'
 import { SupplyService } from '#supply/service.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
@@ -132,10 +133,11 @@ export class NodeProcess {
       this.#services.push(this.chain.txManager)
     if (plays('engine')) {
       const events = broker?.log() ?? new PgLog(base)
-      this.#services.push(
-        this.sequencer,
-        this.settlement.makeConsumer({ events, engine: this.sequencer }),
-      )
+      const leadership = this.leadership('engine')
+      const engine = this.sequencer
+      const make = (): Service => this.settlement.makeConsumer({ events, engine, leadership })
+      const { log } = base
+      this.#services.push(engine, new WhileLeading({ name: 'settlement', leadership, make, log }))
     }
     if (plays('settler')) {
       this.#services.push(

@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { instant } from '#kernel/time.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
@@ -9,6 +10,9 @@ import { Relay, RELAY_GROUP } from '#platform/events/relay.ts'
 import { Leadership } from '#platform/leader.ts'
 import { Metrics } from '#platform/metrics.ts'
 import { openDatabase, silentLog, type OpenDatabase } from '../../support/database.ts'
+import { WriteTransactions } from '../../support/write-transactions.ts'
+
+const isPublishing = (sql: string): boolean => sql.includes('append_events')
 
 /** Stands for the broker, which is outside: keeps what arrives, or fails as often as it is told. */
 class Recorder implements EventProducer {
@@ -70,6 +74,28 @@ describe('Relay', () => {
     })
 
   const position = (): Promise<bigint> => readPosition(open.database, RELAY_GROUP, 's')
+
+  it('moves no position once another process leads', async () => {
+    await leadership.whenLeading()
+    await relay.start()
+    await publish(2)
+    await expect.poll(position, { timeout: 5000 }).toBe(2n)
+    const writes = new WriteTransactions()
+    const taker = new Client({ connectionString: open.url })
+    await taker.connect()
+    await taker.query('BEGIN;')
+    await taker.query("UPDATE platform.fence SET epoch = epoch + 1 WHERE role = 'relay'")
+    await publish(1)
+    await expect.poll(() => producer.seqs, { timeout: 5000 }).toContain(3n)
+    await taker.query('COMMIT;')
+    await taker.end()
+    await expect.poll(() => writes.refused(), { timeout: 5000 }).toBeGreaterThan(0)
+    // The role is won again, and the event is sent again: consumers know its number.
+    await expect.poll(position, { timeout: 10_000 }).toBe(3n)
+    writes.stop()
+    const own = writes.unfenced().filter(({ statements }) => !statements.some(isPublishing))
+    expect(own).toEqual([])
+  })
 
   it('begins behind the group that has read least, so that no consumer misses anything', async () => {
     await publish(6)

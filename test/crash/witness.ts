@@ -4,13 +4,15 @@
  * runs as a process of its own, told by messages what to do next.
  */
 import { randomInt, randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { at, isBody, rows, text, type Body } from '../../scripts/body.ts'
+import { integer, text, type Body } from '../../scripts/body.ts'
 import { readSandbox, userOf } from '../../scripts/sandbox-access.ts'
 import { ChainWallet } from '../support/wallet.ts'
+import { Api } from './api.ts'
+import { Boundary, glance, judgeAcknowledged, type Acknowledged } from './judgement.ts'
 
-export type Question = 'count' | 'stop' | 'judge'
+export type Question = 'count' | 'glance' | 'stop' | 'judge'
 
 export interface Count {
   readonly inFlight: number
@@ -25,23 +27,18 @@ export interface Verdict {
   readonly faults: readonly string[]
 }
 
-type Kind = 'order' | 'cancel' | 'withdrawal'
-
-interface Acknowledged {
-  readonly kind: Kind
-  readonly user: string
-  readonly id: string
-  /** `client_order_id` or idempotency key. */
-  readonly key: string
-}
-
 const LANES = 72
 const RETRY_MS = 50
-const CALL_TIMEOUT_MS = 10_000
+/** A node that comes back has better to do than to refuse. */
+const LONGEST_RETRY_MS = 400
+const DEPOSIT_TIMEOUT_MS = 10_000
+/** Acknowledgements of the last moments before an end, which are most at risk. */
+const GLANCED = 60
 const MEMORY = 40
 
 const [sandboxFile = '', ledgerFile = ''] = process.argv.slice(2)
 const sandbox = readSandbox(sandboxFile)
+const api = new Api(sandbox.api)
 const traders = [
   userOf(sandbox, 'investor', 0),
   userOf(sandbox, 'investor', 1),
@@ -52,6 +49,9 @@ class Witness {
   readonly #file = openSync(ledgerFile, 'a')
   readonly #open: { user: Body; id: string }[] = []
   readonly #waiting: (() => void)[] = []
+  readonly #newest: Acknowledged[] = []
+  /** Hashes of deposits that the chain took; it may have lost them since. */
+  readonly sent: string[] = []
   #lines: string[] = []
   #counts = { inFlight: 0, acknowledged: 0, withdrawals: 0, deposits: 0 }
   #isStopped = false
@@ -59,6 +59,10 @@ class Witness {
 
   get counts(): Count {
     return { ...this.#counts }
+  }
+
+  get newest(): readonly Acknowledged[] {
+    return this.#newest
   }
 
   begin(): void {
@@ -127,7 +131,7 @@ class Witness {
 
   /** Money keeps coming in; what the chain itself loses in a crash nobody acknowledged. */
   async #deposits(): Promise<void> {
-    const contracts = await json('GET', '/v1/contracts')
+    const contracts = await api.call('GET', '/v1/contracts')
     while (!this.#isStopped) {
       const wallet = new ChainWallet(
         sandbox.rpc,
@@ -135,7 +139,7 @@ class Witness {
         contracts.answer,
       )
       try {
-        await Promise.race([this.#deposit(wallet), sleep(CALL_TIMEOUT_MS)])
+        await Promise.race([this.#deposit(wallet), sleep(DEPOSIT_TIMEOUT_MS)])
       } catch {
         // The chain is away until the node is back.
       }
@@ -146,7 +150,7 @@ class Witness {
 
   async #deposit(wallet: ChainWallet): Promise<void> {
     await wallet.mintCash(1_000_000n)
-    await wallet.submit('ClearingHouse', 'deposit', 0, 1_000_000n)
+    this.sent.push(await wallet.submit('ClearingHouse', 'deposit', 0, 1_000_000n))
     this.#counts.deposits += 1
   }
 
@@ -158,10 +162,14 @@ class Witness {
     body?: Body,
     key?: string,
   ): Promise<Body | undefined> {
-    for (;;) {
+    for (let waitMs = RETRY_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
       this.#counts.inFlight += 1
       try {
-        const { status, answer } = await json(method, path, text(user, 'api_key'), body, key)
+        const { status, answer } = await api.call(method, path, {
+          user,
+          ...(body !== undefined && { body }),
+          key,
+        })
         if (status < 300) return answer
         if (status !== 503 && status !== 409) return undefined
         if (status === 409 && answer['code'] !== 'platform.idempotency_running') return undefined
@@ -170,7 +178,9 @@ class Witness {
       } finally {
         this.#counts.inFlight -= 1
       }
-      await sleep(RETRY_MS)
+      await sleep(waitMs)
+      // It is written when a node that starts has nothing left to do but to serve.
+      while (!existsSync(sandboxFile)) await sleep(RETRY_MS)
     }
   }
 
@@ -178,6 +188,8 @@ class Witness {
   async #acknowledge(acknowledged: Acknowledged): Promise<void> {
     this.#lines.push(JSON.stringify(acknowledged))
     await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#newest.push(acknowledged)
+    if (this.#newest.length > GLANCED) this.#newest.shift()
   }
 
   /** One sync for all that came during the one before. */
@@ -196,79 +208,27 @@ class Witness {
   }
 }
 
-/** Compares what was written down with what the node says now. */
+/** Compares what was written down, and what the chain holds, with what the node says now. */
 async function judge(): Promise<Verdict> {
   const kept = readFileSync(ledgerFile, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
   const acknowledged = kept.map((line): Acknowledged => JSON.parse(line))
-  const faults: string[] = []
-  for (const user of traders) {
-    const own = acknowledged.filter((entry) => entry.user === user['email'])
-    faults.push(...compareOrders(own, await listAll(user, '/v1/orders')))
-    faults.push(...compareWithdrawals(own, await listAll(user, '/v1/withdrawals')))
-  }
+  const { answer: contracts } = await api.call('GET', '/v1/contracts')
+  const clearingHouse = text(contracts, 'contracts', 'ClearingHouse', 'address')
+  const boundary = await Boundary.read(sandbox.rpc, clearingHouse)
+  const depositor = userOf(sandbox, 'investor', 0)
+  const account = Number(integer(depositor, 'chain_account'))
+  const deposits = await api.list(depositor, '/v1/deposits')
+  const withdrawals = await Promise.all(
+    traders.map(async (user) => await api.list(user, '/v1/withdrawals')),
+  )
+  const faults = [
+    ...(await judgeAcknowledged(api, traders, acknowledged)),
+    ...boundary.judgeDeposits(account, deposits, witness.sent),
+    ...boundary.judgeWithdrawals(withdrawals.flat()),
+  ]
   return { acknowledged: acknowledged.length, faults }
-}
-
-function compareOrders(own: readonly Acknowledged[], orders: readonly Body[]): string[] {
-  const byId = Map.groupBy(orders, (order) => text(order, 'id'))
-  const byKey = Map.groupBy(orders, (order) => String(order['client_order_id']))
-  return own.flatMap(({ kind, id, key }) => {
-    const found = byId.get(id) ?? []
-    if (kind === 'withdrawal') return []
-    if (found.length !== 1) return [`order ${id} exists ${found.length} times`]
-    if (kind === 'cancel') {
-      return found[0]?.['status'] === 'cancelled' ? [] : [`order ${id} is cancelled no more`]
-    }
-    const same = byKey.get(key) ?? []
-    return same.length === 1 && same[0]?.['id'] === id
-      ? []
-      : [`key ${key} has ${same.length} orders`]
-  })
-}
-
-function compareWithdrawals(own: readonly Acknowledged[], withdrawals: readonly Body[]): string[] {
-  const ids = withdrawals.map((row) => row['id'])
-  return own.flatMap(({ kind, id }) => {
-    const times = ids.filter((other) => other === id).length
-    return kind !== 'withdrawal' || times === 1 ? [] : [`withdrawal ${id} exists ${times} times`]
-  })
-}
-
-async function listAll(user: Body, path: string): Promise<readonly Body[]> {
-  const found: Body[] = []
-  let cursor = ''
-  do {
-    const { answer } = await json('GET', `${path}?limit=200${cursor}`, text(user, 'api_key'))
-    found.push(...rows(answer, 'data'))
-    cursor =
-      at(answer, 'has_more') === true
-        ? `&cursor=${encodeURIComponent(text(answer, 'next_cursor'))}`
-        : ''
-  } while (cursor !== '')
-  return found
-}
-
-async function json(
-  method: string,
-  path: string,
-  bearer?: string,
-  body?: Body,
-  key?: string,
-): Promise<{ status: number; answer: Body }> {
-  const response = await fetch(`${sandbox.api}${path}`, {
-    method,
-    headers: {
-      ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(key === undefined ? {} : { 'idempotency-key': key }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
-  })
-  const answer: unknown = await response.json()
-  return { status: response.status, answer: isBody(answer) ? answer : {} }
 }
 
 function pick<T>(list: readonly T[]): T {
@@ -286,6 +246,10 @@ process.on('message', (question: Question) => {
 
 async function answer(question: Question): Promise<Count | Verdict> {
   if (question === 'judge') return judge()
+  if (question === 'glance') {
+    const newest = [...witness.newest]
+    return { acknowledged: newest.length, faults: await glance(api, traders, newest) }
+  }
   if (question === 'stop') await witness.stop()
   return witness.counts
 }

@@ -174,7 +174,7 @@ describe('a chain that dies', () => {
     await settleAll(sandbox)
     const [anvil] = findProcesses(join(realpathSync(sandbox.home), 'chain', 'cache'))
     if (anvil === undefined) throw new TypeError('no chain to stop')
-    process.kill(anvil.pid, 'SIGKILL')
+    process.kill(anvil.pid, 'SIGSTOP')
     const [, purchase] = await deal(sandbox, { quantity: '1.00', price: '100.00' })
     expect(purchase['status']).toBe('filled')
     await until(
@@ -185,8 +185,8 @@ describe('a chain that dies', () => {
     const [, next] = await deal(sandbox, { quantity: '1.00', price: '100.00' })
     expect(next['status']).toBe('filled')
 
-    await sandbox.stop()
-    await sandbox.restart()
+    process.kill(anvil.pid, 'SIGKILL')
+    await well()
     await settleAll(sandbox)
     expect(at(await newestTrade(sandbox), 'settlement', 'status')).toBe('final')
     await reconciled(sandbox)

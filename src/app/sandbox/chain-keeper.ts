@@ -32,6 +32,7 @@ export class ChainKeeper {
   #lastTransaction = -1
   readonly #onDurable: (block: number) => void
   #durable = 0
+  #highest = 0
   #lastDumpMs = 0
   /** Highest block that was not replaced since the running dump began. */
   #unreplaced = Number.MAX_SAFE_INTEGER
@@ -51,6 +52,11 @@ export class ChainKeeper {
     return this.#durable
   }
 
+  /** The highest block that was heard of. */
+  get highestBlock(): number {
+    return this.#highest
+  }
+
   /** The block that makes the last known transaction final. */
   get #finalBlock(): number {
     return this.#lastTransaction < 0 ? 0 : this.#lastTransaction + this.#depth
@@ -66,6 +72,7 @@ export class ChainKeeper {
 
   /** Takes note of a block; one that replaces another takes durability back to its parent at once. */
   see(block: BlockSummary): void {
+    this.#highest = Math.max(this.#highest, block.number)
     if (this.#hashes.get(block.number) === block.hash) {
       // A dump can know a block before its transactions were looked for.
       if (block.number > this.#examined) this.touch()
@@ -82,6 +89,12 @@ export class ChainKeeper {
   touch(): void {
     this.#dirty = true
     this.#running ??= this.#work()
+  }
+
+  /** Leaves a chain that died; resolves when nothing more is written. */
+  async abandon(): Promise<void> {
+    this.#stopped = true
+    await this.#running
   }
 
   /** Holds back further blocks and writes the last dump; undefined when the chain is gone. */
@@ -131,6 +144,7 @@ export class ChainKeeper {
   /** Reads the blocks that were not read yet and answers the last of them. */
   async #examine(): Promise<BlockSummary> {
     const head = await this.#rpc.head()
+    this.#highest = Math.max(this.#highest, head.number)
     if (head.number < this.#examined) this.#examined = head.number - 1
     for (let number = this.#examined + 1; number <= head.number; number += 1) {
       const block = await this.#rpc.block(number)

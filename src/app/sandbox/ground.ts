@@ -51,7 +51,9 @@ export class SandboxGround {
       finalityDepth: this.finalityDepth,
       log: note,
       onExit: () =>
-        terminal.fail('the chain died; stop with Ctrl-C and start again, nothing final is lost'),
+        terminal.fail(
+          'the chain died and stays down; stop with Ctrl-C and start again, nothing final is lost',
+        ),
     })
   }
 

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -153,7 +153,31 @@ describe('SandboxChain', () => {
     })
   })
 
-  it('tells when the chain is killed under a running node, and starts again with its final blocks', async () => {
+  it('starts a chain that is killed under a running node again, longer than the lost one', async () => {
+    const home = folder()
+    const chain = chainIn(home, await freePort())
+    const { url, instance } = await chain.start()
+    const { blockNumber, blockHash } = await pay(url)
+    await whenDurable(chain, Number(blockNumber) + DEPTH)
+    const lost = await headOf(url)
+    const [anvil] = findProcesses(join(home, 'chain', 'cache'))
+    if (anvil !== undefined) sendSignal(anvil.pid, 'SIGKILL')
+    await expect
+      .poll(async () => headOf(url).catch(() => 0), { timeout: 20_000, interval: 20 })
+      .toBeGreaterThan(lost)
+    const block = await rpc(url, 'eth_getBlockByNumber', [blockNumber, false])
+    expect(block).toMatchObject({ hash: blockHash })
+    const next = await pay(url)
+    await whenDurable(chain, Number(next.blockNumber) + DEPTH)
+    await chain.stop()
+    const again = await chain.start()
+    expect(again.instance).toBe(instance)
+    expect(await rpc(url, 'eth_getBlockByNumber', [next.blockNumber, false])).toMatchObject({
+      hash: next.blockHash,
+    })
+  })
+
+  it('tells when a chain that died stays down', async () => {
     const home = folder()
     const told = Promise.withResolvers<void>()
     const chain = new SandboxChain({
@@ -164,17 +188,12 @@ describe('SandboxChain', () => {
       onExit: () => told.resolve(),
     })
     chains.push(chain)
-    const before = await chain.start()
-    const { blockNumber, blockHash } = await pay(before.url)
-    await whenDurable(chain, Number(blockNumber) + DEPTH)
+    await chain.start()
+    writeFileSync(join(home, 'chain', 'state.json'), 'torn')
     for (const anvil of findProcesses(join(home, 'chain', 'cache')))
       sendSignal(anvil.pid, 'SIGKILL')
     await told.promise
-    await chain.stop()
-    const after = await chain.start()
-    expect(after.instance).not.toBe(before.instance)
-    const block = await rpc(after.url, 'eth_getBlockByNumber', [blockNumber, false])
-    expect(block).toMatchObject({ hash: blockHash })
+    expect(findProcesses(join(home, 'chain', 'cache'))).toEqual([])
   })
 
   it('recognises and stops the chain that a killed node left behind', async () => {

@@ -21,6 +21,16 @@ const UNIT = [
 /** Journeys, crashes and the runtime spawn whole nodes, so they take their time. */
 const WHOLE = ['test/journeys/**/*.test.ts', 'test/crash/**/*.test.ts', 'test/scripts/**/*.test.ts']
 
+/**
+ * What is not told again when the node is cut into processes: failover cuts it itself, kafka and
+ * outages bring what they break, restore serves nodes of its own beside it, and what the generated
+ * client tries is the API alone, which is the same in every cut.
+ */
+const TOLD_ONCE = ['failover', 'kafka', 'outages', 'restore', 'generated-client'].map(
+  (name) => `test/journeys/${name}.test.ts`,
+)
+const isCut = ['two', 'roles'].includes(process.env['MOORING_TOPOLOGY'] ?? '')
+
 const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
 const withPostgres = { ...common, globalSetup: ['test/support/postgres-server.ts'] }
 
@@ -56,6 +66,7 @@ export default defineConfig({
           ...common,
           name: 'whole',
           include: WHOLE,
+          exclude: isCut ? TOLD_ONCE : [],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

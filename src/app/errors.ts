@@ -1,6 +1,7 @@
 import { defineErrors } from '#kernel/errors.ts'
 
 export const appErrors = defineErrors('app', {
+  stopped: { kind: 'unavailable', title: 'The node was told to stop' },
   usage: { kind: 'invalid', title: 'The command was not understood' },
   seed_failed: { kind: 'unavailable', title: 'The demo data could not be made' },
   contracts_changed: {

@@ -1,6 +1,8 @@
-import { describeVariables } from '#platform/config.ts'
+import { parseArgs } from 'node:util'
+import { describeVariables, loadConfig, readEnvironment, type Config } from '#platform/config.ts'
 import { migrate } from '#platform/db/migrate.ts'
 import { verifyJournal } from '#ledger/recovery-store.ts'
+import { describeFailure } from '#platform/lifecycle.ts'
 import { createLog } from '#platform/log.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
 import type { Command } from './command.ts'
@@ -10,8 +12,9 @@ import { migrationUrl, productionSettings, withDatabase } from './production.ts'
 import { checkTopics } from './streams.ts'
 import { untilSignal } from './until-signal.ts'
 
-const serve: Command['run'] = async ({ config, terminal }) => {
+const serve: Command['run'] = async ({ config: given, terminal, argv }) => {
   const stopped = untilSignal()
+  const config = withRoles(given, argv)
   const log = createLog({ level: config.logLevel })
   const settings = productionSettings(config, log)
   await checkTopics(config, log)
@@ -25,6 +28,21 @@ const serve: Command['run'] = async ({ config, terminal }) => {
   log.info({ event: 'node.stopping', signal: await stopped })
   await Promise.all([node.registry.stop(), started.catch(() => undefined)])
   return 0
+}
+
+/** `--roles api,engine` says the same as ROLES and wins over it. */
+function withRoles(config: Config, argv: readonly string[]): Config {
+  const { values } = readFlags(argv)
+  if (values.roles === undefined) return config
+  return { ...config, roles: loadConfig({ ...readEnvironment(), ROLES: values.roles }).roles }
+}
+
+function readFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: { roles: { type: 'string' } } })
+  } catch (error) {
+    throw appErrors.usage(`serve [--roles api,engine]: ${describeFailure(error)}`)
+  }
 }
 
 const migrateCommand: Command['run'] = async ({ config, terminal }) => {
@@ -66,7 +84,7 @@ const verify: Command['run'] = async ({ config, terminal }) => {
 export const NODE_COMMANDS: readonly Command[] = [
   {
     name: 'serve',
-    usage: 'serve',
+    usage: 'serve [--roles R,…]',
     summary: 'run the node on the configured Postgres, chain and Kafka',
     run: serve,
   },

@@ -131,7 +131,7 @@ export class CommandForwarder implements Service, CommandSink {
       this.#trouble = describeFailure(cause)
       this.#look.wake()
       this.#options.log.warn({ event: 'engine.unreachable', commands: batch.length, error: cause })
-      const refusal = unavailable('the outcome is unknown; retry with the same key', cause)
+      const refusal = refusalOf(cause)
       for (const waiting of batch) waiting.reject(refusal)
     }
   }
@@ -215,6 +215,11 @@ function settle(waiting: Waiting, reception: Reception | undefined): void {
   if (reception === undefined) waiting.reject(unavailable('the engine gave no answer'))
   else if ('result' in reception) waiting.resolve(reception.result)
   else waiting.reject(reception.refusal)
+}
+
+function refusalOf(cause: unknown) {
+  if (cause instanceof NotTaken) return unavailable('no engine leads; retry', cause)
+  return unavailable('the outcome is unknown; retry with the same key', cause)
 }
 
 function unavailable(detail: string, cause?: unknown) {

@@ -76,12 +76,8 @@ export class ChainEventConsumer implements Service {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { database, leadership } = this.#options
-    const guard = leadership.guard()
-    await inTransaction(database, async (tx) => {
-      await guard(tx)
-      await lockPosition(tx, GROUP, STREAM)
-    })
+    // Needs no epoch: whoever does it, the position of a group that is known stays as it is.
+    await inTransaction(this.#options.database, (tx) => lockPosition(tx, GROUP, STREAM))
     await this.#subscription.start(signal)
   }
 
@@ -133,19 +129,16 @@ export class ChainEventConsumer implements Service {
     const results = await Promise.allSettled(submitted)
     for (const [place, result] of results.entries()) {
       if (result.status === 'rejected') throw result.reason
-      if (!result.value.ok) await this.#noteRefusal(commands[place], result.value.error, guard)
+      if (!result.value.ok) await this.#noteRefusal(commands[place], result.value.error)
     }
   }
 
-  async #noteRefusal(
-    command: Command | undefined,
-    error: Refusal,
-    guard: EpochGuard,
-  ): Promise<void> {
+  /** Needs no epoch: the refusal is in the journal, so it holds whoever leads by now. */
+  async #noteRefusal(command: Command | undefined, error: Refusal): Promise<void> {
     const type = command?.type ?? ''
     this.#refused.inc()
     this.#options.log.error({ event: 'chain.command_refused', type, code: error.code })
-    await this.#halt(`the core refused ${type}: ${error.detail}`, guard)
+    await this.#halt(`the core refused ${type}: ${error.detail}`)
   }
 
   async #translate(envelope: Envelope, guard: EpochGuard): Promise<Command> {
@@ -201,11 +194,8 @@ export class ChainEventConsumer implements Service {
     this.#options.log.error({ event: 'chain.unknown_event', name, tx_hash })
   }
 
-  async #halt(reason: string, guard: EpochGuard): Promise<void> {
-    await inTransaction(this.#options.database, async (tx) => {
-      await guard(tx)
-      await halt(tx, reason)
-    })
+  async #halt(reason: string): Promise<void> {
+    await inTransaction(this.#options.database, async (tx) => await halt(tx, reason))
   }
 
   #alarm(gapAt: bigint): Error {

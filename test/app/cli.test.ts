@@ -47,6 +47,20 @@ describe('the command line', () => {
     expect(errors).toContain('help')
   })
 
+  it.each([
+    [['--roles', 'api,captain'], 'ROLES'],
+    [['--roles', 'api'], 'INTERNAL_TOKEN'],
+    [['--sails', '3'], '--roles'],
+  ])(
+    'takes the roles of serve from a flag, or says what is wrong with it: %o',
+    async (flags, hint) => {
+      const { code, errors } = await run(['serve', ...flags], { MOORING_HOME: 'none' })
+      expect(code).toBe(1)
+      expect(errors.trim().split('\n')).toHaveLength(1)
+      expect(errors).toContain(hint)
+    },
+  )
+
   it('prints every setting and masks what is secret', async () => {
     const key = `0x${'7'.repeat(64)}`
     const { code, out } = await run(['config'], {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Client as PostgresClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findProcesses } from '#platform/process-identity.ts'
-import { at, isBody, text } from '../../scripts/body.ts'
+import { at, text } from '../../scripts/body.ts'
 import { until } from '../support/client.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
 import { deal, newestTrade, orderKey, reconciled } from './market-story.ts'
@@ -20,15 +20,10 @@ describe('a part that goes away', () => {
     await sandbox?.dispose()
   })
 
-  /** Names of the services that are not well; empty when the node is ready. */
+  /** Names of the services that are not well, in all processes; empty when the node is ready. */
   async function unwell(): Promise<readonly string[]> {
-    const { status, body } = await sandbox.client().call('GET', '/readyz')
-    const services = at(body, 'services')
-    const names = Object.entries(isBody(services) ? services : {})
-      .filter(([, health]) => at(health, 'ok') !== true)
-      .map(([name]) => name)
-    expect(status).toBe(names.length === 0 ? 200 : 503)
-    return names
+    const services = await sandbox.health()
+    return services.filter(({ ok }) => !ok).map(({ name }) => name)
   }
 
   it('refuses with 503 what cannot be durable without Postgres, and goes on when it is back', async () => {

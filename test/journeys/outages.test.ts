@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Client as PostgresClient } from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { findProcesses } from '#platform/process-identity.ts'
-import { at, isBody, show, text } from '../../scripts/body.ts'
+import { at, show, text } from '../../scripts/body.ts'
 import { Broker } from '../support/broker.ts'
 import { until } from '../support/client.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
@@ -55,11 +55,10 @@ async function progress(): Promise<readonly Progress[]> {
 
 /** What /readyz says of the services that are not well. */
 async function complaints(): Promise<string> {
-  const { body } = await node().client().call('GET', '/readyz')
-  const services = at(body, 'services')
-  return Object.entries(isBody(services) ? services : {})
-    .filter(([, health]) => at(health, 'ok') !== true)
-    .map(([name, health]) => `${name}: ${show(at(health, 'detail') ?? '')}`)
+  const services = await node().health()
+  return services
+    .filter(({ ok }) => !ok)
+    .map(({ name, detail }) => `${name}: ${detail}`)
     .join('\n')
 }
 

@@ -26,6 +26,12 @@ interface SandboxOptions {
   readonly startTimeoutMs?: number
 }
 
+export interface ServiceHealth {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
 /** The node did not do what its launcher asked of it. */
 export class SandboxFailure extends Error {
   override readonly name = 'SandboxFailure'
@@ -71,6 +77,8 @@ export class Sandbox {
   readonly #startTimeoutMs: number
   readonly #lines: string[] = []
   readonly #peers: ChildProcess[] = []
+  /** Where each further process answers probes, as it said itself. */
+  readonly #probes = new Map<ChildProcess, string>()
   #child: ChildProcess | undefined
   #facts: Body = {}
   #contract: ApiContract | undefined
@@ -212,6 +220,13 @@ export class Sandbox {
     return this.#peers
   }
 
+  /** What every process of this node says of its services, and those that are silent. */
+  async health(): Promise<readonly ServiceHealth[]> {
+    const urls = [this.api, ...this.#peers.map((peer) => this.#probes.get(peer))]
+    const answers = await Promise.all(urls.map(async (url) => servicesOf(url)))
+    return answers.flat()
+  }
+
   /** Starts one more process of this node, which plays these roles. */
   startPeer(roles: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
     const peer = this.#spawn(['serve'], {
@@ -221,6 +236,10 @@ export class Sandbox {
       ...env,
     })
     this.#peers.push(peer)
+    peer.stdout?.on('data', (chunk: string) => {
+      const url = /Mooring serves (\S+) as/.exec(chunk)?.[1]
+      if (url !== undefined) this.#probes.set(peer, url)
+    })
     return peer
   }
 
@@ -281,7 +300,7 @@ export class Sandbox {
         await sleep(200)
         throw new SandboxFailure(`the node ended: ${this.#tail()}`)
       }
-      if (await this.#isReady()) return
+      if ((await this.#isReady()) && (await this.health()).every(({ ok }) => ok)) return
       await sleep(25)
     }
     throw new SandboxFailure(`the node was not ready in time: ${this.#tail()}`)
@@ -311,6 +330,25 @@ export class Sandbox {
 
   #tail(): string {
     return this.#lines.slice(-25).join('\n')
+  }
+}
+
+async function servicesOf(url: string | undefined): Promise<readonly ServiceHealth[]> {
+  const silent = { name: url ?? 'a process that starts', ok: false, detail: 'no answer' }
+  if (url === undefined) return [silent]
+  try {
+    const body: unknown = await (await fetch(`${url}/readyz`)).json()
+    const services = at(body, 'services')
+    return Object.entries(isBody(services) ? services : {}).map(([name, health]) => {
+      const detail = at(health, 'detail')
+      return {
+        name,
+        ok: at(health, 'ok') === true,
+        detail: typeof detail === 'string' ? detail : '',
+      }
+    })
+  } catch {
+    return [silent]
   }
 }
 

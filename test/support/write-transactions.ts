@@ -1,5 +1,4 @@
 import { Client } from 'pg'
-import { vi } from 'vitest'
 
 /** What one connection sent between BEGIN and the end, or one statement of its own. */
 export interface SentTransaction {
@@ -18,15 +17,13 @@ export class WriteTransactions {
 
   constructor() {
     const note = (connection: unknown, query: unknown): void => this.#note(connection, query)
-    const { query } = Client.prototype
-    const spy = vi.spyOn(Client.prototype, 'query').mockImplementation(function (
-      this: Client,
-      ...sent: unknown[]
-    ): unknown {
+    const query: unknown = Reflect.get(Client.prototype, 'query')
+    if (typeof query !== 'function') throw new TypeError('pg has no query')
+    Reflect.set(Client.prototype, 'query', function (this: Client, ...sent: unknown[]): unknown {
       note(this, sent[0])
       return Reflect.apply(query, this, sent)
-    } as typeof query)
-    this.#restore = () => spy.mockRestore()
+    })
+    this.#restore = () => void Reflect.set(Client.prototype, 'query', query)
   }
 
   stop(): void {

@@ -6,6 +6,7 @@ import type { Config } from '#platform/config.ts'
 import { migrate } from '#platform/db/migrate.ts'
 import { createLog, type Log } from '#platform/log.ts'
 import type { Command } from '../command.ts'
+import { appErrors } from '../errors.ts'
 import { composeNode, type Node } from '../compose.ts'
 import { waitUntilReady } from '../genesis.ts'
 import { requireInternalToken } from '../roles.ts'
@@ -27,7 +28,8 @@ export const runSandbox: Command['run'] = async ({ config, terminal }) => {
   const stopped = untilSignal()
   const sandbox = new Sandbox(config, terminal)
   try {
-    sandbox.explain(await sandbox.start())
+    const node = await Promise.race([sandbox.start(), stopped.then(() => undefined)])
+    if (node !== undefined) sandbox.explain(node)
     await stopped
   } finally {
     await sandbox.stop()
@@ -40,7 +42,10 @@ class Sandbox {
   readonly #terminal: Terminal
   readonly #log: Log
   readonly #ground: SandboxGround
+  readonly #stopping = new AbortController()
   #node: Node | undefined
+  #grounding: Promise<Ground> | undefined
+  #starting: Promise<Node> | undefined
 
   constructor(config: Config, terminal: Terminal) {
     requireInternalToken(config)
@@ -53,10 +58,18 @@ class Sandbox {
     this.#ground = new SandboxGround({ config, terminal, log: this.#log })
   }
 
-  async start(): Promise<Node> {
+  /** Throws `app.stopped` when `stop` comes first. */
+  start(): Promise<Node> {
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<Node> {
     this.#terminal.title(`Mooring ${VERSION} sandbox`)
     const secrets = this.#readSecrets()
-    const ground = await this.#ground.start(secrets.keys)
+    this.#grounding = this.#ground.start(secrets.keys)
+    const ground = await this.#grounding
+    this.#goOn()
     const node = await this.#terminal.step(
       'node',
       async () => await this.#startNode(ground, secrets),
@@ -89,10 +102,18 @@ class Sandbox {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
     if (this.#node !== undefined) this.#terminal.line('Stopping …')
+    // What is half up could not be taken down.
+    await this.#grounding?.catch(() => undefined)
     await this.#node?.registry.stop()
+    await this.#starting?.catch(() => undefined)
     await this.#ground.stop()
     this.#log.flush()
+  }
+
+  #goOn(): void {
+    if (this.#stopping.signal.aborted) throw appErrors.stopped()
   }
 
   #readSecrets(): Secrets {
@@ -108,6 +129,7 @@ class Sandbox {
   async #startNode(ground: Ground, { keys }: Secrets): Promise<Node> {
     const { databaseUrl, chain, deployment } = ground
     await migrate({ url: this.#config.migrationDatabaseUrl ?? databaseUrl, log: this.#log })
+    this.#goOn()
     const node = composeNode({
       config: { ...this.#config, kafkaCreateTopics: true },
       log: this.#log,
@@ -129,7 +151,7 @@ class Sandbox {
     this.#node = node
     writePeersFile(this.#config, ground, keys)
     await registry.start()
-    await waitUntilReady(node)
+    await waitUntilReady(node, this.#stopping.signal)
     return node
   }
 

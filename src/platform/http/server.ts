@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Koa, { type Context } from 'koa'
 import { assert, present } from '#kernel/assert.ts'
 import { AppError } from '#kernel/errors.ts'
@@ -27,7 +28,12 @@ export interface HttpServerOptions {
   readonly allowances?: Allowances
 }
 
-const DRAIN_MS = 20_000
+/** Leaves the rest of the 25 s to the engine and its like. */
+const DRAIN_MS = 17_000
+/** For the bytes of the last replies. */
+const CLOSE_MS = 1000
+/** Whoever balances load still learns from these that the node is going. */
+const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
 const REQUEST_ID_FORM = /^[\w-]{8,64}$/
 const KEY_FORM = /^[\x21-\x7e]{1,255}$/
 
@@ -40,6 +46,9 @@ export class HttpServer implements Service {
   readonly #requests: CounterMetric
   readonly #seconds: HistogramMetric
   #server: Server | undefined
+  #underWay = 0
+  /** Resolves when nothing is under way; there while the server drains. */
+  #drained: PromiseWithResolvers<void> | undefined
 
   constructor(options: HttpServerOptions) {
     const { metrics } = options
@@ -71,16 +80,29 @@ export class HttpServer implements Service {
     this.#options.log.info({ event: 'http.listening', url: this.url })
   }
 
-  /** Lets running requests end, for a while. */
+  /**
+   * Refuses what is new with `platform.unavailable` and answers what is under way, for a while; then
+   * nobody can connect any more. Probes are answered until then.
+   */
   async stop(): Promise<void> {
     const server = this.#server
     if (server === undefined) return
+    await this.#drain()
     this.#server = undefined
     const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
     server.closeIdleConnections()
-    const late = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
+    const late = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
     await closed
     clearTimeout(late)
+  }
+
+  async #drain(): Promise<void> {
+    this.#drained ??= Promise.withResolvers()
+    if (this.#underWay === 0) return
+    const late = new AbortController()
+    const patience = sleep(DRAIN_MS, undefined, { signal: late.signal }).catch(() => undefined)
+    await Promise.race([this.#drained.promise, patience])
+    late.abort()
   }
 
   health(): Health {
@@ -88,6 +110,16 @@ export class HttpServer implements Service {
   }
 
   async #answer(context: Context): Promise<void> {
+    this.#underWay += 1
+    try {
+      await this.#answerOne(context)
+    } finally {
+      this.#underWay -= 1
+      if (this.#underWay === 0) this.#drained?.resolve()
+    }
+  }
+
+  async #answerOne(context: Context): Promise<void> {
     const startedAt = performance.now()
     const given = context.get('x-request-id')
     const requestId = REQUEST_ID_FORM.test(given) ? given : newId('request')
@@ -107,6 +139,7 @@ export class HttpServer implements Service {
 
   async #handle(call: Call): Promise<Reply> {
     const { context, requestId } = call
+    this.#requireOpen(call)
     const { route, params } = this.#match(call)
     const principal = await this.#admit(call, route)
     const body = route.method === 'GET' ? {} : await readBody(context.req)
@@ -122,6 +155,13 @@ export class HttpServer implements Service {
       requestId,
       remoteAddress,
     })
+  }
+
+  #requireOpen({ context, headers }: Call): void {
+    if (this.#drained === undefined) return
+    headers['connection'] = 'close'
+    if (PROBES.has(context.path)) return
+    throw platformErrors.unavailable('the node is stopping', { retryAfterSeconds: 1 })
   }
 
   #match(call: Call): Match {

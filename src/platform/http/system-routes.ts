@@ -21,7 +21,7 @@ const ANYBODY = new Set(['0.0.0.0', '::'])
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
 const HTML = 'text/html; charset=utf-8'
 
-const health = z.strictObject({ ok: z.boolean(), detail: z.string().optional() })
+const health = z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })
 const readiness = z.strictObject({
   status: z.enum(['ready', 'not_ready']),
   services: z.record(z.string(), health),
@@ -59,8 +59,11 @@ function ready({ registryHealth }: SystemRouteOptions): Route {
     responses: { 200: readiness, 503: readiness },
     errors: [],
     handle: () => {
-      const services = registryHealth()
-      const isReady = Object.values(services).every(({ ok }) => ok)
+      const found = Object.entries(registryHealth())
+      const isReady = found.every(([, { ok }]) => ok)
+      const services = Object.fromEntries(
+        found.map(([name, { ok, detail = null }]) => [name, { ok, detail }]),
+      )
       return reply(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', services })
     },
   })

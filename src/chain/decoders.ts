@@ -125,6 +125,7 @@ export const EVENT_LAYOUTS: readonly EventLayout[] = [
 ]
 
 const WORD_DIGITS = 64
+const SMALL_PREFIX = '0'.repeat(WORD_DIGITS - 8)
 const UNSIGNED_BITS: Partial<Record<Kind, number>> = {
   u8: 8,
   u16: 16,
@@ -137,8 +138,8 @@ const UNSIGNED_BITS: Partial<Record<Kind, number>> = {
 
 /** Reads the events of one deployment by fixed offsets. */
 export class Decoders {
-  readonly #layouts: ReadonlyMap<string, EventLayout>
-  readonly #names: ReadonlyMap<string, string>
+  /** By address, then by topic. */
+  readonly #layouts: ReadonlyMap<string, ReadonlyMap<string, EventLayout>>
   /** What to ask an endpoint for. */
   readonly addresses: readonly Hex[]
   readonly topics: readonly Hex[]
@@ -148,9 +149,16 @@ export class Decoders {
       const address = deployment.contracts[name]
       return address === undefined ? [] : [[addressOf(address, name), name] as const]
     })
-    this.#names = new Map(watched)
     this.#layouts = new Map(
-      EVENT_LAYOUTS.map((layout) => [`${layout.contract}/${layout.topic}`, layout]),
+      watched.map(([address, name]) => [
+        address,
+        new Map(
+          EVENT_LAYOUTS.filter(({ contract }) => contract === name).map((layout) => [
+            layout.topic,
+            layout,
+          ]),
+        ),
+      ]),
     )
     this.addresses = watched.map(([address]) => address)
     this.topics = [...new Set(EVENT_LAYOUTS.map(({ topic }) => topic))]
@@ -158,13 +166,13 @@ export class Decoders {
 
   /** `odd` is a log of our own contract that its layout does not explain. */
   decode(log: RawLog): ChainEvent | 'foreign' | 'odd' {
-    const contract = this.#names.get(log.address)
-    if (contract === undefined) return 'foreign'
-    const layout = this.#layouts.get(`${contract}/${log.topics[0] ?? ''}`)
+    const layouts = this.#layouts.get(log.address)
+    if (layouts === undefined) return 'foreign'
+    const layout = layouts.get(log.topics[0] ?? '')
     if (layout === undefined) return 'odd'
     const args = decodeArguments(layout, log)
     if (args === undefined) return 'odd'
-    const { name } = layout
+    const { contract, name } = layout
     return { contract, name, log_index: log.logIndex, tx_hash: log.transactionHash, args }
   }
 }
@@ -192,12 +200,22 @@ function decodeArguments(layout: EventLayout, log: RawLog): ChainEvent['args'] |
 function decodeWord(digits: string, kind: Kind): number | string | undefined {
   if (digits.length !== WORD_DIGITS) return undefined
   if (kind === 'bytes32') return `0x${digits}`
+  if (digits.startsWith(SMALL_PREFIX))
+    return decodeSmall(Number.parseInt(digits.slice(-8), 16), kind)
   const word = BigInt(`0x${digits}`)
   if (kind === 'i64') return decodeSigned(word)
   const bits = UNSIGNED_BITS[kind] ?? 0
   if (word >> BigInt(bits) !== 0n) return undefined
   if (kind === 'address') return `0x${digits.slice(24)}`
   return bits <= 32 ? Number(word) : word.toString()
+}
+
+/** The same of a word below 2^32, which most are, without big integers. */
+function decodeSmall(word: number, kind: Kind): number | string | undefined {
+  const bits = UNSIGNED_BITS[kind] ?? 64
+  if (bits < 32 && word >>> bits !== 0) return undefined
+  if (kind === 'address') return `0x${word.toString(16).padStart(40, '0')}`
+  return bits <= 32 ? word : word.toString()
 }
 
 function decodeSigned(word: bigint): string | undefined {

@@ -10,8 +10,15 @@ const HASH_FORM = /^0x[\da-f]{64}$/i
 const ADDRESS_FORM = /^0x[\da-f]{40}$/i
 const QUANTITY_FORM = /^0x[\da-f]{1,64}$/i
 
+/** Of text that has the form already; most is in lower case and then stays the string it is. */
 function lower(text: string): Hex {
-  return `0x${text.slice(2).toLowerCase()}`
+  const small = text.toLowerCase()
+  assert(isPrefixed(small), 'hex begins with 0x')
+  return small
+}
+
+function isPrefixed(text: string): text is Hex {
+  return text.startsWith('0x')
 }
 
 /** Whole bytes in hex, from outside. */

@@ -1,5 +1,5 @@
 import { assert } from '#kernel/assert.ts'
-import { isJsonObject, stringifyJson } from '#kernel/json.ts'
+import { isJsonObject, plainJson, stringifyJson } from '#kernel/json.ts'
 import type { Db, Tx } from '#platform/db/pool.ts'
 import type { BlockPlace, ChainEvent, IndexedBlock, IndexedLog, OwnReceipt } from './block.ts'
 import { hashOf, type Hex } from './hex.ts'
@@ -124,25 +124,32 @@ export async function insertBlocks(tx: Tx, blocks: readonly NewBlock[]): Promise
   )
 }
 
-/** Columns rather than objects: Postgres reads them in a fraction of the time. */
+/** Columns of hex and names rather than objects: Postgres reads them in a fraction of the time. */
 async function insertLogs(tx: Tx, logs: readonly IndexedLog[]): Promise<void> {
   if (logs.length === 0) return
   await tx.query(
     `INSERT INTO chain.log (block_hash, log_index, tx_hash, contract, name, args, topics, data)
-     SELECT block, place, tx, contract, name, args, string_to_array(topics, ','), data
-     FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::jsonb[],
-       $7::text[], $8::text[]) AS l (block, place, tx, contract, name, args, topics, data)`,
+     SELECT block, place, tx, contract, name, args, string_to_array(topics, ';'), data
+     FROM ROWS FROM (
+       unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]),
+       jsonb_array_elements($8::jsonb)
+     ) AS l (block, place, tx, contract, name, topics, data, args)`,
     [
-      logs.map(({ raw }) => raw.blockHash),
-      logs.map(({ raw }) => raw.logIndex),
-      logs.map(({ raw }) => raw.transactionHash),
-      logs.map(({ event }) => event.contract),
-      logs.map(({ event }) => event.name),
-      logs.map(({ event }) => stringifyJson(event.args)),
-      logs.map(({ raw }) => raw.topics.join(',')),
-      logs.map(({ raw }) => raw.data),
+      column(logs, ({ raw }) => raw.blockHash),
+      column(logs, ({ raw }) => raw.logIndex),
+      column(logs, ({ raw }) => raw.transactionHash),
+      column(logs, ({ event }) => event.contract),
+      column(logs, ({ event }) => event.name),
+      column(logs, ({ raw }) => raw.topics.join(';')),
+      column(logs, ({ raw }) => raw.data),
+      plainJson(logs.map(({ event }) => event.args)),
     ],
   )
+}
+
+/** An array literal; the driver would look into each item for something to quote. */
+function column<T>(rows: readonly T[], item: (row: T) => number | string): string {
+  return `{${rows.map((row) => String(item(row))).join(',')}}`
 }
 
 /** Takes blocks out of the chain and answers them as they were applied, in the order given. */

@@ -7,14 +7,15 @@ import type { Health, Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import type { Metrics } from '#platform/metrics.ts'
 import { Loop } from '#platform/scheduler.ts'
-import { BlockReader } from './block-reader.ts'
+import { BlockReader, type ReadBlocks } from './block-reader.ts'
 import { BlockSource, LogQuery } from './block-source-adapter.ts'
 import { BlockWriter, FINAL_PER_STEP } from './block-writer.ts'
-import type { Header } from './block.ts'
+import type { BlockPlace, Header } from './block.ts'
 import { Decoders } from './decoders.ts'
 import type { Deployment } from './deployment.ts'
 import { chainErrors } from './errors.ts'
 import type { Finality } from './finality.ts'
+import { ReadAhead } from './read-ahead.ts'
 import type { RpcClient } from './rpc-adapter.ts'
 import { findCursor, findHalt, listUnfinal, type Cursor, type HaltKind } from './store.ts'
 import { WatchProgress } from './watch-progress.ts'
@@ -53,6 +54,12 @@ interface Sight {
   readonly step: WatchStep
 }
 
+/** Headers as the endpoint gave them, and what was read of those. */
+interface ReadStretch {
+  readonly headers: readonly Header[]
+  readonly read: ReadBlocks
+}
+
 const POLL_MS = 200
 /** Headers of one question when the last common block is searched. */
 const COMPARED_AT_ONCE = 128
@@ -67,6 +74,7 @@ export class Watcher implements Service {
   readonly #progress: WatchProgress
   readonly #loop: Loop
   readonly #checkedEndpoints = new Set<string>()
+  readonly #ahead = new ReadAhead<ReadStretch>()
   #term: bigint | undefined
   #look: ForkLook | undefined
   /** An unreadable log, and the endpoint that showed it. */
@@ -96,6 +104,7 @@ export class Watcher implements Service {
 
   async stop(): Promise<void> {
     await this.#loop.stop()
+    await this.#ahead.settle()
   }
 
   /** Looks for a new block at once. */
@@ -237,14 +246,18 @@ export class Watcher implements Service {
     epoch: bigint,
   ): Promise<boolean> {
     const { source, cursor, view } = sight
-    const taking = takeHeaders(view, await source.readHeaders(step.from, step.to))
+    const known = await this.#ahead.take({ endpoint: source.name, from: step.from, to: step.to })
+    const found = known?.headers ?? (await source.readHeaders(step.from, step.to))
+    const taking = takeHeaders(view, found)
     if (taking.type === 'compare') return await this.#compare(sight, taking, epoch)
     const end = taking.type === 'take' ? taking.headers.at(-1) : undefined
     if (taking.type !== 'take' || end === undefined) return false
     this.#look = undefined
-    const read = await this.#reader.read(source, taking.headers, step.isFar)
+    const isKnown = known !== undefined && known.headers.length === taking.headers.length
+    const read = isKnown ? known.read : await this.#reader.read(source, taking.headers, step.isFar)
     if ('odd' in read) return await this.#meetOdd(source, read.odd, epoch)
     const { number, hash } = end
+    if (step.isFar) this.#readAhead(sight, { number, hash })
     const next = await this.#writer.commit(cursor, epoch, {
       retract: [],
       apply: read.blocks,
@@ -253,6 +266,18 @@ export class Watcher implements Service {
     })
     this.#progress.noteCommit(next, view.theirHead.number, read.blocks)
     return true
+  }
+
+  /** The range that follows `head`, if it lies far below the endpoint's head as well. */
+  #readAhead({ source, view }: Sight, head: BlockPlace): void {
+    const next = decideStep({ ...view, head, farBlocks: source.farBlocks })
+    if (next.type !== 'take' || !next.isFar) return
+    const { from, to } = next
+    this.#ahead.begin({ endpoint: source.name, from, to }, async () => {
+      const headers = await source.readHeaders(from, to)
+      if (headers.length <= to - from) return undefined
+      return { headers, read: await this.#reader.read(source, headers, true) }
+    })
   }
 
   async #finalize({ cursor, view }: Sight, to: number, epoch: bigint): Promise<boolean> {

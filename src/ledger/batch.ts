@@ -1,5 +1,5 @@
 import { assert } from '#kernel/assert.ts'
-import { isJsonObject, stringifyJson } from '#kernel/json.ts'
+import { isJsonObject, plainJson, stringifyJson } from '#kernel/json.ts'
 import type { Instant } from '#kernel/time.ts'
 import type { BlockPlace, Changes } from './books.ts'
 import type { Command } from './command.ts'
@@ -68,12 +68,17 @@ export class OpenBatch {
   }
 }
 
-/** The outbox entry of a batch, as `platform.append_events` takes it; null without events. */
+/** The body of `ledger.batch_committed.v1` in an array; null without events. */
 export function outboxJson({ header, changes }: SealedBatch): string | null {
   if (changes.events.length === 0) return null
   const first = header.firstSequence
-  const data = `{"first_sequence":"${first}","last_sequence":"${header.lastSequence}","events":${eventsJson(changes.events)}}`
-  return `[{"stream":"ledger.events","type":"ledger.batch_committed.v1","key":"ledger","data":${data}}]`
+  return `[{"first_sequence":"${first}","last_sequence":"${header.lastSequence}","events":${eventsJson(changes.events)}}]`
+}
+
+/** The events of each new block, in the order of `rareRowsJson`; null without one. */
+export function blockEventsJson({ changes }: SealedBatch): string | null {
+  const fresh = changes.blocks.filter(({ isNew }) => isNew)
+  return fresh.length === 0 ? null : JSON.stringify(fresh.map(({ events }) => events))
 }
 
 /** The rare rows of a batch, as `ledger.apply_rows` takes them; null when there are none. */
@@ -93,13 +98,12 @@ export function rareRowsJson({ changes, idempotency, positions }: SealedBatch): 
       token: row.token,
       allowed_classes: row.allowedClasses,
     })),
-    blocks: changes.blocks.map(({ number, hash, time, events, state }) => ({
-      number,
-      hash,
-      at: time,
-      events,
-      state,
-    })),
+    blocks: changes.blocks
+      .filter(({ isNew }) => isNew)
+      .map(({ number, hash, time, state }) => ({ number, hash, at: time, state })),
+    known_blocks: changes.blocks
+      .filter(({ isNew }) => !isNew)
+      .map(({ number, hash, state }) => ({ number, hash, state })),
     idempotency: idempotency.map((entry) => ({
       scope: entry.scope,
       operation: entry.operation,
@@ -132,7 +136,7 @@ function lastPositions(positions: readonly PositionEntry[]): readonly PositionEn
 /** Effects by context; null when there are none. */
 export function effectsJson({ changes }: SealedBatch): string | null {
   if (changes.effects.size === 0) return null
-  return stringifyJson(Object.fromEntries(changes.effects))
+  return plainJson(Object.fromEntries(changes.effects))
 }
 
 /** The commands of a journal body, for replay. */

@@ -28,6 +28,11 @@ export interface ChangedBalance extends Balance {
   readonly settledDelta: bigint
 }
 
+/** A block with its new state; `isNew` when it was applied since the last commit. */
+export interface ChangedBlock extends TrackedBlock {
+  readonly isNew: boolean
+}
+
 /** Everything that changed since the last take; arrays are in order of first change. */
 export interface Changes {
   readonly transfers: readonly Transfer[]
@@ -35,7 +40,7 @@ export interface Changes {
   readonly holds: readonly Hold[]
   readonly accounts: readonly Account[]
   readonly assets: readonly ListedAsset[]
-  readonly blocks: readonly TrackedBlock[]
+  readonly blocks: readonly ChangedBlock[]
   readonly events: readonly (readonly [sequence: bigint, event: LedgerEvent])[]
   readonly effects: ReadonlyMap<EffectContext, readonly JsonObject[]>
 }
@@ -82,7 +87,7 @@ export class Books {
   readonly #freshHolds = new Set<string>()
   readonly #dirtyAccounts = new Set<number>()
   readonly #dirtyAssets = new Set<number>()
-  readonly #dirtyBlocks = new Map<string, TrackedBlock>()
+  readonly #dirtyBlocks = new Map<string, ChangedBlock>()
 
   load(state: BooksState): void {
     for (const balance of state.balances)
@@ -221,14 +226,14 @@ export class Books {
 
   pushBlock(block: TrackedBlock): void {
     this.#blocks.push(block)
-    this.#dirtyBlocks.set(block.hash, block)
+    this.#dirtyBlocks.set(block.hash, { ...block, isNew: true })
   }
 
   /** Takes the newest block back. */
   popBlock(): void {
     const block = this.#blocks.pop()
     assert(block !== undefined, 'no block to retract')
-    this.#dirtyBlocks.set(block.hash, { ...block, state: 'retracted' })
+    this.#noteBlock({ ...block, state: 'retracted' })
   }
 
   /** The oldest block is final. */
@@ -236,7 +241,7 @@ export class Books {
     const block = this.#blocks.shift()
     assert(block !== undefined, 'no block to finalize')
     this.#finalBlock = { number: block.number, hash: block.hash, time: block.time }
-    this.#dirtyBlocks.set(block.hash, { ...block, state: 'final' })
+    this.#noteBlock({ ...block, state: 'final' })
   }
 
   emit(event: LedgerEvent): void {
@@ -304,6 +309,11 @@ export class Books {
       blocks: this.#blocks,
       finalBlock: this.#finalBlock,
     }
+  }
+
+  #noteBlock(block: TrackedBlock): void {
+    const isNew = this.#dirtyBlocks.get(block.hash)?.isNew === true
+    this.#dirtyBlocks.set(block.hash, { ...block, isNew })
   }
 
   #writeHold(hold: Hold, amount: bigint): void {

@@ -1,7 +1,7 @@
 import { stringifyJson } from '#kernel/json.ts'
 import { formatInstant, type Instant } from '#kernel/time.ts'
 import type { Changes } from './books.ts'
-import type { Command, Outcome } from './command.ts'
+import { isLedgerCommand, type Command, type Outcome } from './command.ts'
 import { transferJson } from './transfer.ts'
 
 const JOURNAL_VERSION = 1
@@ -31,11 +31,16 @@ export function journalBody(
 ): string {
   const commands = applied.map(({ sequence, command, outcome }) => {
     const end = outcome.ok ? '' : `,"refused":${JSON.stringify(outcome.error.code)}`
-    return `{"sequence":"${sequence}","command":${stringifyJson(command)}${end}}`
+    return `{"sequence":"${sequence}","command":${commandJson(command)}${end}}`
   })
   const start = `{"version":${JOURNAL_VERSION},"first_sequence":"${header.firstSequence}","last_sequence":"${header.lastSequence}","epoch":"${header.epoch}","at":"${formatInstant(header.at)}","at_ms":${header.at}`
   const transfers = changes.transfers.map(transferJson)
   return `${start},"commands":[${commands.join(',')}],"events":${eventsJson(changes.events)},"transfers":[${transfers.join(',')}]}`
+}
+
+/** The ledger's own commands hold no bigint, and those with many events are long. */
+function commandJson(command: Command): string {
+  return isLedgerCommand(command) ? JSON.stringify(command) : stringifyJson(command)
 }
 
 /** The events with their sequences, as journal and outbox carry them. */

@@ -113,7 +113,7 @@ export class Sequencer implements Service, CommandSink {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      this.#term?.turn()
+      if (this.#term?.turn() === true) this.#schedule()
     })
   }
 

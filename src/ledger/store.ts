@@ -4,7 +4,13 @@ import { sha256 } from '#platform/crypto.ts'
 import type { Connection, Db } from '#platform/db/pool.ts'
 import type { Account, ListedAsset } from './account.ts'
 import type { Balance } from './balance.ts'
-import { effectsJson, outboxJson, rareRowsJson, type SealedBatch } from './batch.ts'
+import {
+  blockEventsJson,
+  effectsJson,
+  outboxJson,
+  rareRowsJson,
+  type SealedBatch,
+} from './batch.ts'
 import type { BlockPlace, BooksState } from './books.ts'
 import type { LedgerChainEvent, TrackedBlock } from './chain-block.ts'
 import type { Hold, HoldKind } from './hold.ts'
@@ -12,7 +18,7 @@ import type { JournalHead } from './journal.ts'
 import type { Transfer, TransferCode } from './transfer.ts'
 
 const COMMIT = `SELECT ledger.commit_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-  $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)`
+  $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)`
 
 /** The hash of a batch; the first `prevHash` is SHA-256 of the instance id. */
 export function batchHash(prevHash: Uint8Array, body: string): Buffer {
@@ -71,6 +77,7 @@ function commitValues(batch: SealedBatch, prevHash: Buffer, hash: Buffer): unkno
     column(holds, (row) => row.kind),
     column(holds, (row) => row.sequence),
     rareRowsJson(batch),
+    blockEventsJson(batch),
     effectsJson(batch),
     outboxJson(batch),
   ]

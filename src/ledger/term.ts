@@ -11,6 +11,9 @@ import type { Applied, JournalHead } from './journal.ts'
 import { batchHash, commitBatch } from './store.ts'
 import type { CommandResult, SubmitOptions } from './submission.ts'
 
+/** Commands applied in one turn of the event loop while a commit is on its way. */
+const SLICE = 32
+
 /** A command on its way, with whoever waits for it. */
 export interface Pending {
   readonly command: Command
@@ -91,14 +94,21 @@ export class Term {
     return this.#committing === undefined && this.#waiting.length === 0
   }
 
-  /** Applies what has arrived and commits unless a commit is running. */
-  turn(): void {
-    if (this.#over) return
+  /**
+   * Applies what has arrived and commits unless a commit is running; true when another turn is due.
+   * During a commit it applies a slice at a time, so that the rest of a large commit, which the
+   * socket could not take at once, is sent before the next batch is applied and not after.
+   */
+  turn(): boolean {
+    if (this.#over) return false
     try {
-      this.#drain()
+      const { ring, batchSize } = this.#options
+      this.#drain(this.#committing === undefined ? batchSize : SLICE)
       if (this.#committing === undefined && this.#waiting.length > 0) void this.#commit()
+      return ring.length > 0 && this.#waiting.length < batchSize
     } catch (error) {
       this.end(error)
+      return false
     }
   }
 
@@ -116,11 +126,11 @@ export class Term {
     this.#options.failed(error)
   }
 
-  #drain(): void {
+  #drain(most: number): void {
     const { ring, batchSize } = this.#options
     if (ring.length === 0 || this.#waiting.length >= batchSize) return
     const from = performance.now()
-    const taken = ring.splice(0, batchSize - this.#waiting.length)
+    const taken = ring.splice(0, Math.min(most, batchSize - this.#waiting.length))
     for (const [place, pending] of taken.entries()) {
       try {
         this.#take(pending)

@@ -125,12 +125,9 @@ function translateEvent(
   }
 }
 
+/** Its id names the transaction. */
 function depositOf(event: IndexedEvent): LedgerChainEvent {
-  return {
-    type: 'deposit',
-    id: `${event.tx_hash}:${event.log_index}`,
-    ...movementOf(event),
-  }
+  return { type: 'deposit', id: `${event.tx_hash}:${event.log_index}`, ...movementOf(event) }
 }
 
 function withdrawnOf(event: IndexedEvent): LedgerChainEvent | UnknownEvent {
@@ -138,7 +135,7 @@ function withdrawnOf(event: IndexedEvent): LedgerChainEvent | UnknownEvent {
   if (id === undefined) {
     return { name: event.name, tx_hash: event.tx_hash, detail: `id ${text(event, 'id')}` }
   }
-  return { type: 'withdrawn', id, ...movementOf(event) }
+  return { type: 'withdrawn', id, ...movementOf(event), tx_hash: event.tx_hash }
 }
 
 function movementOf(event: IndexedEvent) {
@@ -146,7 +143,6 @@ function movementOf(event: IndexedEvent) {
     account: count(event, 'account'),
     asset: count(event, 'asset'),
     amount: digits(event, 'amount'),
-    tx_hash: event.tx_hash,
   }
 }
 

@@ -9,11 +9,15 @@ import type { LedgerService } from '#ledger/service.ts'
 import type { CommandSink, IdempotencyEntry, SubmitOptions } from '#ledger/submission.ts'
 import type { Transfer } from '#ledger/transfer.ts'
 import { newUuid } from '#platform/crypto.ts'
+import { Gathering } from '#platform/db/gathering.ts'
 import {
-  findIdempotency,
+  findIdempotencies,
   hashInput,
+  idempotencyName,
   keepIdempotency,
   requireSameInput,
+  type IdempotencyKey,
+  type IdempotencyRecord,
 } from '#platform/db/idempotency.ts'
 import { inSnapshot, inTransaction } from '#platform/db/transaction.ts'
 import type { Database } from '#platform/db/pool.ts'
@@ -83,6 +87,9 @@ export class TradingService {
   readonly #clock: Clock
   readonly #ledger: LedgerService
   readonly #sink: CommandSink
+  readonly #orders: Gathering<string, Order>
+  readonly #ordersOfClients: Gathering<store.ClientOrderKey, Order>
+  readonly #keys: Gathering<IdempotencyKey, IdempotencyRecord>
   /** Keys of orders that are on their way; held until the commit answered. */
   readonly #running = new Set<string>()
 
@@ -93,6 +100,18 @@ export class TradingService {
     this.#clock = clock
     this.#ledger = ledger
     this.#sink = sink
+    this.#orders = new Gathering({
+      find: (ids) => store.findOrders(database, ids),
+      nameOf: (id) => id,
+    })
+    this.#ordersOfClients = new Gathering({
+      find: (keys) => store.findOrdersByClientId(database, keys),
+      nameOf: store.clientOrderName,
+    })
+    this.#keys = new Gathering({
+      find: (keys) => findIdempotencies(database, keys),
+      nameOf: idempotencyName,
+    })
   }
 
   /**
@@ -117,7 +136,7 @@ export class TradingService {
 
   /** Throws `trading.order_not_found`, for another's order too unless the reader sees all. */
   async getOrder(reader: Reader, id: string): Promise<OrderView> {
-    const order = await store.findOrder(this.#database, uuidOf('order', id))
+    const order = await this.#orders.find(uuidOf('order', id))
     if (order === undefined || !mayRead(reader, order.account))
       throw tradingErrors.order_not_found()
     return this.#view(order)
@@ -210,19 +229,18 @@ export class TradingService {
 
   async #findEarlier({ trader, request, key, inputHash }: Intent): Promise<Order | undefined> {
     if (key !== undefined) {
-      const known = await findIdempotency(this.#database, trader.accountId, PLACE_ORDER, key)
+      const known = await this.#keys.find(keyOf(trader, key))
       if (known !== undefined) {
         requireSameInput(known, inputHash)
-        return present(await store.findOrder(this.#database, known.resource), known.resource)
+        return present(await this.#orders.find(known.resource), known.resource)
       }
     }
     if (request.client_order_id === undefined) return undefined
     const { chainAccount } = trader
-    const order = await store.findOrderByClientId(
-      this.#database,
-      chainAccount,
-      request.client_order_id,
-    )
+    const order = await this.#ordersOfClients.find({
+      account: chainAccount,
+      clientOrderId: request.client_order_id,
+    })
     if (order !== undefined && order.requestHash !== inputHash.toString('hex'))
       throw platformErrors.idempotency_mismatch('the client order id was used with another body')
     if (order !== undefined && key !== undefined) {
@@ -256,7 +274,7 @@ export class TradingService {
   }
 
   async #ownOrder(trader: Trader, id: string): Promise<Order> {
-    const order = await store.findOrder(this.#database, uuidOf('order', id))
+    const order = await this.#orders.find(uuidOf('order', id))
     if (order?.account !== trader.chainAccount) throw tradingErrors.order_not_found()
     return order
   }

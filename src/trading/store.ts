@@ -75,25 +75,41 @@ export async function readOpenOrders(db: Db): Promise<readonly Order[]> {
   return (await db.query<OrderRow>(`${ORDERS} WHERE ${OPEN} ORDER BY seq`)).map(toOrder)
 }
 
-export async function findOrder(db: Db, id: string): Promise<Order | undefined> {
-  return findOne(db, 'id = $1', [id])
+/** By bare UUID. */
+export async function findOrders(
+  db: Db,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Order>> {
+  const rows = await db.query<OrderRow>(`${ORDERS} WHERE id = ANY ($1::uuid[])`, [ids])
+  return new Map(rows.map((row) => [row.id, toOrder(row)]))
 }
 
-export async function findOrderByClientId(
-  db: Db,
-  account: number,
-  clientOrderId: string,
-): Promise<Order | undefined> {
-  return findOne(db, 'account = $1 AND client_order_id = $2', [account, clientOrderId])
+/** The client's own name of an order. */
+export interface ClientOrderKey {
+  readonly account: number
+  readonly clientOrderId: string
 }
 
-async function findOne(
+export function clientOrderName({ account, clientOrderId }: ClientOrderKey): string {
+  return `${account} ${clientOrderId}`
+}
+
+/** By `clientOrderName`. */
+export async function findOrdersByClientId(
   db: Db,
-  condition: string,
-  params: readonly unknown[],
-): Promise<Order | undefined> {
-  const rows = await db.query<OrderRow>(`${ORDERS} WHERE ${condition}`, params)
-  return rows[0] === undefined ? undefined : toOrder(rows[0])
+  keys: readonly ClientOrderKey[],
+): Promise<ReadonlyMap<string, Order>> {
+  const rows = await db.query<OrderRow>(
+    `${ORDERS} WHERE client_order_id IS NOT NULL
+       AND (account, client_order_id) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))`,
+    [keys.map(({ account }) => account), keys.map(({ clientOrderId }) => clientOrderId)],
+  )
+  return new Map(
+    rows.map(toOrder).flatMap((order) => {
+      const { account, clientOrderId } = order
+      return clientOrderId === null ? [] : [[clientOrderName({ account, clientOrderId }), order]]
+    }),
+  )
 }
 
 export interface OrderFilter {

@@ -51,7 +51,7 @@ describe('chain events', () => {
     expect(unknown).toEqual([])
     expect(command).toMatchObject({ type: 'apply_block', number: 12, time: 1_700_000_000 })
     expect(command.events).toEqual([
-      { type: 'deposit', id: `${TX}:0`, account: 16, asset: 0, amount: '500', tx_hash: TX },
+      { type: 'deposit', id: `${TX}:0`, account: 16, asset: 0, amount: '500' },
       { type: 'withdrawn', id: UUID, account: 16, asset: 0, amount: '7', tx_hash: TX },
       { type: 'batch', ...KNOWN, tx_hash: TX },
     ])

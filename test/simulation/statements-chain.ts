@@ -127,7 +127,8 @@ function insertBlocks(view: View, p: readonly unknown[]): readonly Row[] {
 }
 
 function insertLogs(view: View, p: readonly unknown[]): readonly Row[] {
-  const [blocks, places, hashes, contracts, names, args] = p.map(readArray)
+  const [blocks, places, hashes, contracts, names] = p.slice(0, 5).map(readArray)
+  const args = listOf(jsonOf(p[7]))
   for (const [at, block] of (blocks ?? []).entries()) {
     const key = `${text(block)}/${text(places?.[at])}`
     if (view.get('chain.log', key) !== undefined) throw new SqlError('23505', `log ${key}`)
@@ -137,7 +138,7 @@ function insertLogs(view: View, p: readonly unknown[]): readonly Row[] {
       tx_hash: hashes?.[at],
       contract: contracts?.[at],
       name: names?.[at],
-      args: jsonOf(args?.[at]),
+      args: args[at],
     })
   }
   return []

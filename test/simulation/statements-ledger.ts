@@ -73,25 +73,25 @@ export function requireEpoch(view: View, role: unknown, epoch: unknown): void {
     throw new SqlError('MF001', `epoch of ${text(role)}`)
 }
 
-function appendEvents(view: View, events: readonly Row[], at: Date): void {
-  const streams = [...new Set(events.map((event) => text(event['stream'])))].toSorted()
-  for (const stream of streams) {
-    view.lock('platform.stream_head', stream, 'update')
-    let seq = bigOrNull(view.get('platform.stream_head', stream)?.['seq']) ?? 0n
-    for (const event of events.filter((one) => one['stream'] === stream)) {
-      seq += 1n
-      view.put('platform.outbox', `${stream}/${seq}`, {
-        stream,
-        seq,
-        id: event['id'] ?? `event ${stream} ${seq}`,
-        type: event['type'],
-        key: event['key'],
-        occurred_at: at,
-        payload: event['data'],
-      })
-    }
-    view.put('platform.stream_head', stream, { stream, seq })
+function appendEvents(view: View, p: readonly unknown[]): void {
+  const stream = text(p[0])
+  const [ids = [], types = [], keys = []] = p.slice(1, 4).map(readArray)
+  const at = new Date(text(p[5]))
+  view.lock('platform.stream_head', stream, 'update')
+  let seq = bigOrNull(view.get('platform.stream_head', stream)?.['seq']) ?? 0n
+  for (const [place, payload] of listOf(jsonOf(p[4])).entries()) {
+    seq += 1n
+    view.put('platform.outbox', `${stream}/${seq}`, {
+      stream,
+      seq,
+      id: ids[place] ?? `event ${stream} ${seq}`,
+      type: types[place],
+      key: keys[place],
+      occurred_at: at,
+      payload,
+    })
   }
+  view.put('platform.stream_head', stream, { stream, seq })
 }
 
 const placeOf = (group: unknown, stream: unknown): string => `${text(group)} ${text(stream)}`
@@ -159,9 +159,13 @@ function commitBatch(view: View, p: readonly unknown[]): readonly Row[] {
   writeTransfers(view, p.slice(9, 17))
   writeBalances(view, p.slice(17, 26))
   writeHolds(view, p.slice(26, 32))
-  if (p[32] !== null) applyRows(view, jsonOf(p[32]) as Row, last, at)
-  if (p[33] !== null) applyEffects(view, jsonOf(p[33]) as Row)
-  if (p[34] !== null) appendEvents(view, listOf(jsonOf(p[34])), at)
+  const [rows, blockEvents, effects, events] = p.slice(32)
+  if (rows !== null) applyRows(view, jsonOf(rows) as Row, listOf(jsonOf(blockEvents)), last, at)
+  if (effects !== null) applyEffects(view, jsonOf(effects) as Row)
+  if (events !== null) {
+    const types = ['ledger.batch_committed.v1']
+    appendEvents(view, ['ledger.events', [null], types, ['ledger'], events, at.toISOString()])
+  }
   return []
 }
 
@@ -223,7 +227,13 @@ function writeHolds(view: View, lists: readonly unknown[]): void {
   }
 }
 
-function applyRows(view: View, rows: Row, seq: unknown, at: Date): void {
+function applyRows(
+  view: View,
+  rows: Row,
+  blockEvents: readonly unknown[],
+  seq: unknown,
+  at: Date,
+): void {
   for (const row of listOf(rows['accounts'])) {
     view.put('ledger.account', text(row['account']), {
       account: big(row['account']),
@@ -239,16 +249,22 @@ function applyRows(view: View, rows: Row, seq: unknown, at: Date): void {
       allowedClasses: row['allowed_classes'],
     })
   }
-  for (const row of listOf(rows['blocks'])) {
+  for (const [place, row] of listOf(rows['blocks']).entries()) {
     const key = `${text(row['number'])}/${text(row['hash'])}`
     view.put('ledger.chain_block', key, {
       number: big(row['number']),
       hash: row['hash'],
       at: big(row['at']),
-      events: view.get('ledger.chain_block', key)?.['events'] ?? row['events'],
+      events: view.get('ledger.chain_block', key)?.['events'] ?? blockEvents[place],
       state: row['state'],
       seq: big(seq),
     })
+  }
+  for (const row of listOf(rows['known_blocks'])) {
+    const key = `${text(row['number'])}/${text(row['hash'])}`
+    if (view.get('ledger.chain_block', key) === undefined)
+      throw new SqlError('ML003', `block ${key}`)
+    view.patch('ledger.chain_block', key, { state: row['state'], seq: big(seq) })
   }
   for (const row of listOf(rows['idempotency'])) {
     insertOnce(
@@ -619,7 +635,7 @@ export const LEDGER_STATEMENTS: readonly StatementPattern[] = [
   [
     /^SELECT platform\.append_events/,
     (view, p) => {
-      appendEvents(view, listOf(jsonOf(p[0])), new Date(text(p[1])))
+      appendEvents(view, p)
       return []
     },
   ],
@@ -642,6 +658,14 @@ export const LEDGER_STATEMENTS: readonly StatementPattern[] = [
       const row = view.get('platform.idempotency', idempotencyKey(...p))
       return row === undefined ? [] : [row]
     },
+  ],
+  [
+    /^SELECT scope, operation, key, input_hash, resource FROM unnest\(/,
+    (view, p) =>
+      columns(p, ['scope', 'operation', 'key']).flatMap(({ scope, operation, key }) => {
+        const row = view.get('platform.idempotency', idempotencyKey(scope, operation, key))
+        return row === undefined ? [] : [row]
+      }),
   ],
   [
     /^SELECT scope, operation, key FROM platform\.idempotency WHERE created_at >/,
@@ -795,16 +819,23 @@ export const LEDGER_STATEMENTS: readonly StatementPattern[] = [
     (view) => ordersWhere(view, (row) => OPEN_ORDER.has(text(row['status']))),
   ],
   [
-    /FROM trading\."order" WHERE id = \$1/,
-    (view, p) => {
-      const row = view.get('trading.order', text(p[0]))
-      return row === undefined ? [] : [row]
-    },
+    /FROM trading\."order" WHERE id = ANY/,
+    (view, p) =>
+      readArray(p[0]).flatMap((id) => {
+        const row = view.get('trading.order', text(id))
+        return row === undefined ? [] : [row]
+      }),
   ],
   [
-    /FROM trading\."order" WHERE account = \$1 AND client_order_id = \$2/,
-    (view, p) =>
-      ordersWhere(view, (row) => row['account'] === big(p[0]) && row['client_order_id'] === p[1]),
+    /FROM trading\."order" WHERE client_order_id IS NOT NULL AND \(account, client_order_id\) IN/,
+    (view, p) => {
+      const asked = new Set(
+        columns(p, ['account', 'name']).map((row) => `${row['account']} ${row['name']}`),
+      )
+      return ordersWhere(view, (row) =>
+        asked.has(`${text(row['account'])} ${text(row['client_order_id'])}`),
+      )
+    },
   ],
   [
     /FROM trading\.trade WHERE maker_order = ANY/,

@@ -35,6 +35,33 @@ export async function findIdempotency(
   return row === undefined ? undefined : { inputHash: row.input_hash, resource: row.resource }
 }
 
+/** The same for many keys, by `idempotencyName`. */
+export async function findIdempotencies(
+  db: Db,
+  keys: readonly IdempotencyKey[],
+): Promise<ReadonlyMap<string, IdempotencyRecord>> {
+  const rows = await db.query<IdempotencyKey & { input_hash: Buffer; resource: string }>(
+    `SELECT scope, operation, key, input_hash, resource
+     FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (scope, operation, key)
+     JOIN platform.idempotency USING (scope, operation, key)`,
+    [
+      keys.map(({ scope }) => scope),
+      keys.map(({ operation }) => operation),
+      keys.map(({ key }) => key),
+    ],
+  )
+  return new Map(
+    rows.map(({ input_hash: inputHash, resource, ...key }) => [
+      idempotencyName(key),
+      { inputHash, resource },
+    ]),
+  )
+}
+
+export function idempotencyName({ scope, operation, key }: IdempotencyKey): string {
+  return canonicalJson([scope, operation, key])
+}
+
 /** The keys of the last two minutes, for who must know them without asking. */
 export async function readRecentKeys(db: Db): Promise<readonly IdempotencyKey[]> {
   return db.query<{ scope: string; operation: string; key: string }>(

@@ -1,5 +1,5 @@
 import { assert } from '#kernel/assert.ts'
-import { stringifyJson } from '#kernel/json.ts'
+import { plainJson } from '#kernel/json.ts'
 import { formatInstant, instant, type Instant } from '#kernel/time.ts'
 import { newUuid } from '../crypto.ts'
 import type { Db, Tx } from '../db/pool.ts'
@@ -7,6 +7,9 @@ import type { Instance } from '../instance.ts'
 import type { Envelope, OutboxEvent } from './event.ts'
 import { lockRegistrations } from './position.ts'
 import type { JsonObject } from '#kernel/json.ts'
+
+const APPEND =
+  'SELECT platform.append_events($1, $2::uuid[], $3::text[], $4::text[], $5::json, $6::timestamptz)'
 
 /**
  * Appends events to their streams, in order, each with the next seq of its stream. Call it as the
@@ -18,12 +21,17 @@ export async function appendEvents(
   at: Instant,
 ): Promise<void> {
   if (events.length === 0) return
-  const rows = events.map((event) => ({ ...event, id: newUuid() }))
-  await tx.query('SELECT platform.append_events($1::jsonb, $2::timestamptz)', [
-    stringifyJson(rows),
-    formatInstant(at),
-  ])
-  for (const stream of new Set(events.map((event) => event.stream))) {
+  const streams = [...Map.groupBy(events, ({ stream }) => stream)]
+  // In the order of their names, so that writers of several streams cannot deadlock.
+  for (const [stream, own] of streams.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    await tx.query(APPEND, [
+      stream,
+      own.map(() => newUuid()),
+      own.map(({ type }) => type),
+      own.map(({ key }) => key),
+      `[${own.map(({ data }) => plainJson(data)).join(',')}]`,
+      formatInstant(at),
+    ])
     tx.onCommit(() => tx.wakes.wake(stream))
   }
 }

@@ -30,9 +30,9 @@ const LOCK_NUMBERS: Readonly<Record<LeaderRole, number>> = {
 }
 const RETRY_MS = 250
 const RENEW_MS = 1000
-const ANSWER_TIMEOUT_MS = 5000
+const ANSWER_TIMEOUT_MS = 4000
 /** How long a leader that does not renew is believed; a standby then ends its connection. */
-const LEASE_MS = 5000
+const LEASE_MS = 4000
 
 /**
  * Holds a session advisory lock on a connection of its own while it leads, and raises the role's

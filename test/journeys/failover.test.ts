@@ -95,7 +95,9 @@ describe('a leader that falls and one that is only asleep', () => {
       },
       30_000,
     )
-    return performance.now() - from
+    const tookMs = performance.now() - from
+    process.stdout.write(`takeover in ${Math.round(tookMs)} ms\n`)
+    return tookMs
   }
 
   async function ordersUnder(key: string): Promise<number> {

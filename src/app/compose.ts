@@ -151,7 +151,10 @@ class Composition {
     this.#addWorkers({ ledger, accounts, assets, compliance, payments, settlement, issuance })
     const high = [trading, payments, settlement, issuance, chain]
     const own = [accounts, compliance, assets, ledger, ...high].flatMap((module) => module.routes)
-    const routes: readonly Route[] = [...own, ...this.#systemRoutes(() => routes)]
+    const routes: readonly Route[] = [
+      ...own,
+      ...this.#systemRoutes(() => routes, this.#publicMetricsHost()),
+    ]
     const http = this.#http(routes, accounts.authenticator)
     this.#openInternal(ledger, routes)
     return {
@@ -256,7 +259,8 @@ class Composition {
 
   #openInternal(ledger: LedgerModule, routes: readonly Route[]): void {
     if (this.#internal === undefined) return
-    this.#internal.serve(routes.filter(({ path }) => PROBES.has(path)))
+    const system = this.#systemRoutes(() => routes, this.#settings.config.metricsHost)
+    this.#internal.serve(system.filter(({ path }) => PROBES.has(path)))
     if (!this.#settings.config.roles.includes('engine')) return
     this.#internal.handle('POST', COMMANDS_PATH, commandEntrance(ledger.sequencer))
     this.#internal.handle('GET', ENGINE_PATH, engineState(ledger.sequencer))
@@ -343,11 +347,15 @@ class Composition {
     return { domain, uri: `http://${domain}`, chainId }
   }
 
-  #systemRoutes(routes: () => readonly Route[]): readonly Route[] {
-    const { config } = this.#settings
+  /** With a listener of its own for the other processes, figures are not for the public one. */
+  #publicMetricsHost(): string | undefined {
+    return this.#internal === undefined ? this.#settings.config.metricsHost : undefined
+  }
+
+  #systemRoutes(routes: () => readonly Route[], metricsHost: string | undefined): readonly Route[] {
     return systemRoutes({
       metrics: this.#metrics,
-      metricsHost: config.metricsHost,
+      metricsHost,
       registryHealth: () => this.#registry.health(),
       openapi: () => this.#openapi(routes()),
     })

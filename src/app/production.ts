@@ -6,7 +6,7 @@ import { createLog, type Log } from '#platform/log.ts'
 import { readDeployment, type Deployment } from '../../deploy/contracts/addresses-file.ts'
 import type { NodeSettings } from './compose.ts'
 import { appErrors } from './errors.ts'
-import { requireInternalToken } from './roles.ts'
+import { requireSplitSettings } from './roles.ts'
 import { durableFinality } from './sandbox/durable-file.ts'
 import { signerKeys } from './signer-keys.ts'
 import { VERSION } from './version.ts'
@@ -15,7 +15,7 @@ const DATABASE_PATIENCE_MS = 10_000
 
 /** The settings of a node from its configuration; throws a clear line for what is missing. */
 export function productionSettings(config: Config, log: Log): NodeSettings {
-  requireInternalToken(config)
+  requireSplitSettings(config)
   const deployment = findDeployment(config)
   return {
     config,

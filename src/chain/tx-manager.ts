@@ -160,8 +160,9 @@ export class TxManager implements Service {
       feeTrouble: undefined,
     }
     const open: OpenRequest[] = []
-    for (const request of await listOpen(database, SIGNER_ROLES, OPEN_LIMIT)) {
-      open.push(await this.#driver.followChain(request, turn))
+    for (const role of SIGNER_ROLES) {
+      for (const request of await listOpen(database, role, OPEN_LIMIT))
+        open.push(await this.#driver.followChain(request, turn))
     }
     this.#open.set(open.length)
     for (const role of SIGNER_ROLES) await this.#drive(role, open, turn, signal)

@@ -155,10 +155,13 @@ export async function putWish(
   )
 }
 
-/** What is not over yet, in the order of the requests. */
+/**
+ * What of a signer is not over yet, in the order of the requests; those that wait for a person come
+ * last, so that they keep nothing else back.
+ */
 export async function listOpen(
   db: Db,
-  signers: readonly SignerRole[],
+  signer: SignerRole,
   limit: number,
 ): Promise<readonly OpenRequest[]> {
   const rows = await db.query<OpenRow>(
@@ -175,9 +178,9 @@ export async function listOpen(
            bool_or(kind = 'cancel' AND nonce = n.nonce AND signer = n.signer) AS has_cancel
          FROM chain.tx_attempt WHERE request = r.id
        ) h ON true
-     WHERE r.state NOT IN ('final', 'reverted', 'rejected', 'cancelled') AND r.signer = ANY($1)
-     ORDER BY r.seq LIMIT $2`,
-    [signers, limit],
+     WHERE r.state NOT IN ('final', 'reverted', 'rejected', 'cancelled') AND r.signer = $1
+     ORDER BY (r.state = 'held' AND r.wish IS NULL), r.seq LIMIT $2`,
+    [signer, limit],
   )
   return rows.map(toOpen)
 }

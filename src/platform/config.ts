@@ -93,7 +93,9 @@ const SCHEMA = {
     .string()
     .min(1)
     .optional()
-    .describe('Interface that may read /metrics; loopback when unset'),
+    .describe(
+      'Address that may read /metrics besides loopback; 0.0.0.0 lets everybody who reaches the internal listener, or the API without one',
+    ),
   DATABASE_URL: postgresUrl.optional().describe('Postgres of the node'),
   MIGRATION_DATABASE_URL: postgresUrl
     .optional()

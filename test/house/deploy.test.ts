@@ -117,6 +117,13 @@ describe('deploy/', () => {
     expect(dockerfile).toContain(pinnedNode())
   })
 
+  it('compiles contracts in a stage that has Hardhat’s own binaries, which are optional packages', () => {
+    const stage = dockerfile.split(/^FROM /m).find((text) => text.includes(' AS contracts')) ?? ''
+    expect(stage).toContain('npm ci')
+    expect(stage).not.toContain('--omit=optional')
+    expect(stage).not.toMatch(/rm -rf .*@nomicfoundation/)
+  })
+
   it('draws and watches only figures that exist', () => {
     expect(unknownMetrics('deploy/grafana/dashboard.json')).toEqual([])
     expect(unknownMetrics('deploy/grafana/alerts.yaml')).toEqual([])

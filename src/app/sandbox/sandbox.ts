@@ -9,7 +9,7 @@ import type { Command } from '../command.ts'
 import { appErrors } from '../errors.ts'
 import { composeNode, type Node } from '../compose.ts'
 import { waitUntilReady } from '../genesis.ts'
-import { requireInternalToken } from '../roles.ts'
+import { requireSplitSettings } from '../roles.ts'
 import type { Terminal } from '../terminal.ts'
 import { untilSignal } from '../until-signal.ts'
 import { VERSION } from '../version.ts'
@@ -48,7 +48,7 @@ class Sandbox {
   #starting: Promise<Node> | undefined
 
   constructor(config: Config, terminal: Terminal) {
-    requireInternalToken(config)
+    requireSplitSettings(config)
     prepareHome(config.home)
     removePeersFile(config.home)
     this.#config = config

@@ -117,9 +117,10 @@ export async function runRestoredFunctions(tx: Tx): Promise<void> {
   for (const { call } of functions) await tx.query(call)
 }
 
-/** Lets the statements of a transaction take as long as they need. */
+/** Lets a transaction, its statements and what happens between them, take as long as they need. */
 export async function withoutTimeout(tx: Tx): Promise<void> {
   await tx.query('SET LOCAL statement_timeout = 0')
+  await tx.query('SET LOCAL idle_in_transaction_session_timeout = 0')
 }
 
 /** Works as the owner of the tables, for as long as it takes. */

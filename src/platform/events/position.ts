@@ -71,13 +71,17 @@ export async function writePosition(
 }
 
 /** The least of the positions of all groups that follow the stream, `except` one; 0 without any. */
-export async function readLowestPosition(db: Db, stream: string, except: string): Promise<bigint> {
+export async function readLowestPosition(
+  db: Db,
+  stream: string,
+  except: string,
+): Promise<bigint | undefined> {
   const rows = await db.query<{ seq: bigint | null }>(
     `SELECT min(seq) AS seq FROM platform.consumer_position
      WHERE stream = $1 AND consumer_group <> $2`,
     [stream, except],
   )
-  return rows[0]?.seq ?? 0n
+  return rows[0]?.seq ?? undefined
 }
 
 /**

@@ -101,7 +101,7 @@ export class Relay implements Service {
     const { database } = this.#options
     const own = await readPosition(database, RELAY_GROUP, stream)
     const lowest = await readLowestPosition(database, stream, RELAY_GROUP)
-    return lowest < own ? lowest : own
+    return lowest !== undefined && lowest < own ? lowest : own
   }
 
   async #store(stream: string, batch: readonly Envelope[], epoch: bigint): Promise<void> {

@@ -75,6 +75,18 @@ describe('Relay', () => {
 
   const position = (): Promise<bigint> => readPosition(open.database, RELAY_GROUP, 's')
 
+  it('sends nothing twice at its next start, where nobody reads the stream', async () => {
+    await publish(5)
+    await relay.start()
+    await expect.poll(() => producer.seqs.length).toBe(5)
+    await relay.stop()
+    relay = makeRelay()
+    await relay.start()
+    await publish(2)
+    await expect.poll(position).toBe(7n)
+    expect(producer.seqs).toEqual([1n, 2n, 3n, 4n, 5n, 6n, 7n])
+  })
+
   it('moves no position once another process leads', async () => {
     await leadership.whenLeading()
     await relay.start()

@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { listOpen } from '#chain/tx-store.ts'
+import { newUuid } from '#platform/crypto.ts'
+import { openDatabase, type OpenDatabase } from '../support/database.ts'
+
+const TARGET = `0x${'11'.repeat(20)}`
+
+describe('requests that are not over', () => {
+  let open: OpenDatabase
+  beforeAll(async () => {
+    open = await openDatabase()
+  })
+  afterAll(async () => open.close())
+
+  async function ask(key: string, signer: string, state: string, wish: string | null = null) {
+    const error = state === 'held' ? 'waits for a person' : null
+    await open.database.query(
+      `INSERT INTO chain.tx_request (id, key, signer, target, data, state, error, wish)
+       VALUES ($1, $2, $3, $4, '0x', $5, $6, $7)`,
+      [newUuid(), key, signer, TARGET, state, error, wish],
+    )
+  }
+
+  it('are found for each signer, however many of another or of its own are held', async () => {
+    for (let place = 0; place < 5; place += 1) {
+      await ask(`held registrar ${place}`, 'registrar', 'held')
+      await ask(`held settler ${place}`, 'settler', 'held')
+    }
+    await ask('wished', 'settler', 'held', 'resume')
+    await ask('new', 'settler', 'requested')
+    const found = await listOpen(open.database, 'settler', 3)
+    expect(found.map(({ key }) => key)).toEqual(['wished', 'new', 'held settler 0'])
+  })
+})

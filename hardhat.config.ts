@@ -75,5 +75,5 @@ export default defineConfig({
     compilers: [compiler({ viaIR: true, optimizer: { enabled: true, runs: 10_000 } })],
     overrides: Object.fromEntries(SUITE_TESTS.map((file) => [file, compiler({})])),
   },
-  test: { solidity: { fuzz: { runs: 1_000 } } },
+  test: { solidity: { fuzz: { runs: Number(process.env['FUZZ_RUNS'] ?? 1000) } } },
 })

@@ -48,6 +48,8 @@ export class Campaign {
   readonly sandbox: Sandbox
   readonly #folder: string
   readonly #witness: ChildProcess
+  /** Rejects when the witness ends before the campaign does: nothing it saw can be judged then. */
+  readonly #lost: Promise<never>
 
   private constructor(sandbox: Sandbox, folder: string) {
     this.sandbox = sandbox
@@ -56,6 +58,11 @@ export class Campaign {
     this.#witness = fork(join(import.meta.dirname, 'witness.ts'), files, {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
+    this.#lost = once(this.#witness, 'exit').then(([code, signal]) => {
+      throw new CampaignFailure(`the witness is gone: exit code ${code}, signal ${signal}`)
+    })
+    // Whoever asks next hears of it.
+    this.#lost.catch(() => undefined)
   }
 
   static async begin(env: Readonly<Record<string, string>>): Promise<Campaign> {
@@ -74,8 +81,8 @@ export class Campaign {
 
   async ask<T extends Count | Verdict>(question: Question): Promise<T> {
     const reply = once(this.#witness, 'message')
-    this.#witness.send(question)
-    const [answer] = await reply
+    if (this.#witness.connected) this.#witness.send(question)
+    const [answer] = await Promise.race([reply, this.#lost])
     return answer as T
   }
 

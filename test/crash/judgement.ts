@@ -64,19 +64,43 @@ async function lookUp(
   return undefined
 }
 
-/** Orders, cancellations and withdrawals: each once, and as they were acknowledged. */
+/**
+ * Orders, cancellations and withdrawals: each once, and as they were acknowledged; none besides but
+ * those that were there before.
+ */
 export async function judgeAcknowledged(
   api: Api,
   users: readonly Body[],
   acknowledged: readonly Acknowledged[],
+  before: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const faults: string[] = []
   for (const user of users) {
     const own = acknowledged.filter((entry) => entry.user === user['email'])
-    faults.push(...compareOrders(own, await api.list(user, '/v1/orders')))
-    faults.push(...compareWithdrawals(own, await api.list(user, '/v1/withdrawals')))
+    const orders = await api.list(user, '/v1/orders')
+    const withdrawals = await api.list(user, '/v1/withdrawals')
+    faults.push(...compareOrders(own, orders), ...compareWithdrawals(own, withdrawals))
+    faults.push(...findUntold('order', own, orders, before))
+    faults.push(...findUntold('withdrawal', own, withdrawals, before))
   }
   return faults
+}
+
+/**
+ * What exists though it was neither there before nor acknowledged. Whoever asks until there is an
+ * answer knows of everything, so a request that was carried out twice leaves one too many.
+ */
+export function findUntold(
+  kind: 'order' | 'withdrawal',
+  own: readonly Acknowledged[],
+  stored: readonly Body[],
+  before: ReadonlySet<string>,
+): string[] {
+  const told = new Set(own.filter((entry) => entry.kind === kind).map(({ id }) => id))
+  return stored
+    .map((row) => text(row, 'id'))
+    .filter((id) => !told.has(id) && !before.has(id))
+    .map((id) => `${kind} ${id} exists and nobody was told of it`)
 }
 
 function compareOrders(own: readonly Acknowledged[], orders: readonly Body[]): string[] {

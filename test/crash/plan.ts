@@ -18,6 +18,9 @@ const ROUND: readonly Target[] = [
   'node',
 ]
 
+/** A plan of so many ends meets every fail point but the relay's. */
+export const ROUND_LENGTH = ROUND.length
+
 /** The first so many ends of rounds that begin anew. */
 export function planKills(count: number): readonly Target[] {
   return Array.from({ length: count }, (_, place) => ROUND[place % ROUND.length] ?? 'node')

@@ -9,8 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { integer, text, type Body } from '../../scripts/body.ts'
 import { readSandbox, userOf } from '../../scripts/sandbox-access.ts'
 import { ChainWallet } from '../support/wallet.ts'
+import { meaningOf } from './answer.ts'
 import { Api } from './api.ts'
-import { Boundary, glance, judgeAcknowledged, type Acknowledged } from './judgement.ts'
+import { Boundary, glance, judgeAcknowledged, type Acknowledged, type Kind } from './judgement.ts'
 
 export type Question = 'count' | 'glance' | 'stop' | 'judge'
 
@@ -29,6 +30,8 @@ export interface Verdict {
 
 const LANES = 72
 const RETRY_MS = 50
+/** Answers that no node may give; the first ones tell enough. */
+const MOST_WRONG = 20
 /** A node that comes back has better to do than to refuse. */
 const LONGEST_RETRY_MS = 400
 const DEPOSIT_TIMEOUT_MS = 10_000
@@ -45,6 +48,15 @@ const traders = [
   userOf(sandbox, 'issuer', 0),
 ]
 
+interface Request {
+  readonly kind: Kind
+  readonly user: Body
+  readonly method: string
+  readonly path: string
+  readonly body?: Body
+  readonly key?: string
+}
+
 class Witness {
   readonly #file = openSync(ledgerFile, 'a')
   readonly #open: { user: Body; id: string }[] = []
@@ -52,6 +64,10 @@ class Witness {
   readonly #newest: Acknowledged[] = []
   /** Hashes of deposits that the chain took; it may have lost them since. */
   readonly sent: string[] = []
+  /** One line for each answer that no node may give. */
+  readonly wrong: string[] = []
+  /** Orders and withdrawals that were there before the first request. */
+  readonly before = new Set<string>()
   #lines: string[] = []
   #counts = { inFlight: 0, acknowledged: 0, withdrawals: 0, deposits: 0 }
   #isStopped = false
@@ -65,7 +81,12 @@ class Witness {
     return this.#newest
   }
 
-  begin(): void {
+  async begin(): Promise<void> {
+    for (const user of traders) {
+      const orders = await api.list(user, '/v1/orders')
+      const withdrawals = await api.list(user, '/v1/withdrawals')
+      for (const row of [...orders, ...withdrawals]) this.before.add(text(row, 'id'))
+    }
     const lanes = Array.from({ length: LANES }, async () => this.#lane())
     this.#work = Promise.all([...lanes, this.#deposits(), this.#writer()])
   }
@@ -97,7 +118,14 @@ class Witness {
       price: `${randomInt(98, 103)}.${String(randomInt(100)).padStart(2, '0')}`,
       client_order_id: key,
     }
-    const answer = await this.#insist(user, 'POST', '/v1/orders', order)
+    const request = {
+      kind: 'order',
+      user,
+      method: 'POST',
+      path: '/v1/orders',
+      body: order,
+    } as const
+    const answer = await this.#insist(request)
     if (answer === undefined) return
     const id = text(answer, 'id')
     await this.#acknowledge({ kind: 'order', user: text(user, 'email'), id, key })
@@ -109,7 +137,8 @@ class Witness {
     const [target] = this.#open.splice(randomInt(Math.max(1, this.#open.length)), 1)
     if (target === undefined) return this.#order()
     const { user, id } = target
-    const answer = await this.#insist(user, 'DELETE', `/v1/orders/${id}`)
+    const path = `/v1/orders/${id}`
+    const answer = await this.#insist({ kind: 'cancel', user, method: 'DELETE', path })
     if (answer !== undefined)
       await this.#acknowledge({ kind: 'cancel', user: text(user, 'email'), id, key: '' })
   }
@@ -118,7 +147,9 @@ class Witness {
     const user = pick(traders.slice(0, 2))
     const key = randomUUID()
     const body = { asset: 'USD', amount: `0.${String(randomInt(1, 1_000_000)).padStart(6, '0')}` }
-    const answer = await this.#insist(user, 'POST', '/v1/withdrawals', body, key)
+    const path = '/v1/withdrawals'
+    const request = { kind: 'withdrawal', user, method: 'POST', path, body, key } as const
+    const answer = await this.#insist(request)
     if (answer === undefined) return
     await this.#acknowledge({
       kind: 'withdrawal',
@@ -155,24 +186,16 @@ class Witness {
   }
 
   /** Repeats a request with the same key until it is answered; undefined when it was refused. */
-  async #insist(
-    user: Body,
-    method: string,
-    path: string,
-    body?: Body,
-    key?: string,
-  ): Promise<Body | undefined> {
+  async #insist(request: Request): Promise<Body | undefined> {
+    const { kind, method, path, ...content } = request
     for (let waitMs = RETRY_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_RETRY_MS)) {
       this.#counts.inFlight += 1
       try {
-        const { status, answer } = await api.call(method, path, {
-          user,
-          ...(body !== undefined && { body }),
-          key,
-        })
-        if (status < 300) return answer
-        if (status !== 503 && status !== 409) return undefined
-        if (status === 409 && answer['code'] !== 'platform.idempotency_running') return undefined
+        const { status, answer } = await api.call(method, path, content)
+        const meaning = meaningOf(kind, status, answer['code'])
+        if (meaning === 'done') return answer
+        if (meaning === 'wrong') this.#complain(`${method} ${path}`, status, answer)
+        if (meaning !== 'again') return undefined
       } catch {
         // The node is gone: whether it took the request shows when it is asked again.
       } finally {
@@ -182,6 +205,11 @@ class Witness {
       // It is written when a node that starts has nothing left to do but to serve.
       while (!existsSync(sandboxFile)) await sleep(RETRY_MS)
     }
+  }
+
+  #complain(what: string, status: number, answer: Body): void {
+    const line = `${what} answered ${status} ${JSON.stringify(answer)}`
+    if (this.wrong.length < MOST_WRONG) this.wrong.push(line)
   }
 
   /** Resolves when the line is on disk. */
@@ -224,7 +252,8 @@ async function judge(): Promise<Verdict> {
     traders.map(async (user) => await api.list(user, '/v1/withdrawals')),
   )
   const faults = [
-    ...(await judgeAcknowledged(api, traders, acknowledged)),
+    ...witness.wrong,
+    ...(await judgeAcknowledged(api, traders, acknowledged, witness.before)),
     ...boundary.judgeDeposits(account, deposits, witness.sent),
     ...boundary.judgeWithdrawals(withdrawals.flat()),
   ]
@@ -238,17 +267,18 @@ function pick<T>(list: readonly T[]): T {
 }
 
 const witness = new Witness()
-witness.begin()
 process.on('disconnect', () => process.exit(0))
 process.on('message', (question: Question) => {
   void answer(question).then((reply) => process.send?.(reply))
 })
+await witness.begin()
 
 async function answer(question: Question): Promise<Count | Verdict> {
   if (question === 'judge') return judge()
   if (question === 'glance') {
     const newest = [...witness.newest]
-    return { acknowledged: newest.length, faults: await glance(api, traders, newest) }
+    const faults = [...witness.wrong, ...(await glance(api, traders, newest))]
+    return { acknowledged: newest.length, faults }
   }
   if (question === 'stop') await witness.stop()
   return witness.counts

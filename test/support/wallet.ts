@@ -1,6 +1,9 @@
 import { Contract, Interface, JsonRpcProvider, Wallet, type TransactionReceipt } from 'ethers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { at, text, type Body } from '../../scripts/body.ts'
 import type { Sandbox } from './sandbox.ts'
+
+const LOOK_EVERY_MS = 40
 
 /** Somebody's own wallet on the chain of a sandbox, with the contracts that the node publishes. */
 export class ChainWallet {
@@ -12,7 +15,6 @@ export class ChainWallet {
   constructor(rpcUrl: string, privateKey: string, contracts: Body) {
     const options = { staticNetwork: true, cacheTimeout: -1 }
     this.#provider = new JsonRpcProvider(rpcUrl, Number(at(contracts, 'chain_id')), options)
-    this.#provider.pollingInterval = 40
     this.#wallet = new Wallet(privateKey, this.#provider)
     this.#contracts = contracts
   }
@@ -29,7 +31,10 @@ export class ChainWallet {
     return this.#wallet.signMessage(message)
   }
 
-  /** Sends one call and waits until it is mined; throws when it reverts. */
+  /**
+   * Sends one call and waits until it is mined; throws when it reverts, when the chain goes away and
+   * when the wallet is closed meanwhile.
+   */
   async send(
     name: string,
     method: string,
@@ -38,8 +43,8 @@ export class ChainWallet {
     const response = await this.#contract(name)
       .getFunction(method)
       .send(...args)
-    const receipt = await response.wait()
-    if (receipt === null) throw new TypeError(`${name}.${method} was not mined`)
+    const receipt = await this.#mined(response.hash)
+    if (receipt.status !== 1) throw new TypeError(`${name}.${method} was reverted`)
     return receipt
   }
 
@@ -86,6 +91,15 @@ export class ChainWallet {
 
   close(): void {
     this.#provider.destroy()
+  }
+
+  /** The wait of ethers looks from a timer, and its failure there ends the whole process. */
+  async #mined(hash: string): Promise<TransactionReceipt> {
+    for (;;) {
+      const receipt = await this.#provider.getTransactionReceipt(hash)
+      if (receipt !== null) return receipt
+      await sleep(LOOK_EVERY_MS)
+    }
   }
 
   #contract(name: string): Contract {

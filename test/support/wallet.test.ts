@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HDNodeWallet, Mnemonic } from 'ethers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startAnvil, type TestChain } from './chain.ts'
+import { ChainWallet } from './wallet.ts'
+
+/** The first account of anvil, which holds coins. */
+const KEY = HDNodeWallet.fromMnemonic(
+  Mnemonic.fromPhrase('test test test test test test test test test test test junk'),
+  `m/44'/60'/0'/0/0`,
+).privateKey
+const NOWHERE = `0x${'11'.repeat(20)}`
+
+describe('a wallet that waits for a block', () => {
+  let chain: TestChain
+  let wallet: ChainWallet
+
+  beforeEach(async () => {
+    chain = await startAnvil({ args: ['--no-mining'] })
+    const abi = [{ type: 'function', name: 'nothing', inputs: [] }]
+    const contracts = { CashToken: { address: NOWHERE, abi } }
+    wallet = new ChainWallet(chain.url, KEY, { chain_id: chain.chainId, contracts })
+  })
+
+  afterEach(async () => {
+    wallet.close()
+    await chain.stop()
+  })
+
+  it('hears of the block', async () => {
+    const sent = wallet.send('CashToken', 'nothing')
+    await sleep(300)
+    await chain.rpc('evm_mine')
+    expect((await sent).status).toBe(1)
+  })
+
+  it('fails by itself, and not its process, when it is closed meanwhile', async () => {
+    const sent = wallet.send('CashToken', 'nothing')
+    const refusal = expect(sent).rejects.toMatchObject({ code: 'UNSUPPORTED_OPERATION' })
+    await sleep(300)
+    wallet.close()
+    await refusal
+  })
+
+  it('fails by itself, and not its process, when the chain goes away', async () => {
+    const sent = wallet.send('CashToken', 'nothing')
+    const refusal = expect(sent).rejects.toMatchObject({ code: expect.stringMatching(/^ECONN/) })
+    await sleep(300)
+    await Promise.all([chain.stop(), refusal])
+  })
+})

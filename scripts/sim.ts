@@ -16,6 +16,14 @@ function describe({ seeds, seedsPerSecond }: ChildReport): string {
   return `${seeds ?? 0} seeds, ${seedsPerSecond ?? 0} seeds/s`
 }
 
+/** How many seeds; ends the process for anything but a whole number above zero. */
+function readCount(text: string): number {
+  const count = Number(text)
+  if (Number.isSafeInteger(count) && count > 0) return count
+  process.stderr.write(`"${text}" is not a number of seeds\n`)
+  process.exit(2)
+}
+
 async function replay(): Promise<readonly ChildReport[]> {
   return await runSeeds(args, { heard: say })
 }
@@ -34,8 +42,8 @@ async function runMany(count: number): Promise<readonly ChildReport[]> {
   return (await Promise.all(lanes)).flat()
 }
 
-const count = Number(args[0] ?? '1000')
-const reports = Number.isInteger(count) ? await runMany(count) : await replay()
+const isReplay = args[0]?.startsWith('--') ?? false
+const reports = isReplay ? await replay() : await runMany(readCount(args[0] ?? '1000'))
 const failure = failureIn(reports)
 if (failure !== undefined) {
   if (failure.type === 'crashed') say(failure.detail ?? '')

@@ -48,7 +48,8 @@ export function planRetraction(
 ): RetractionPlan {
   const [first, ...rest] = theirs
   if (top < (ours[0]?.number ?? 0)) return { type: 'beyond_finality' }
-  if (first === undefined) return { type: 'incoherent' }
+  // An endpoint that shows a head this high and leaves blocks below it out did not lose those.
+  if (first === undefined || (theirs.at(-1)?.number ?? 0) < top) return { type: 'incoherent' }
   if (linkedPrefix(first, rest).length !== rest.length) return { type: 'incoherent' }
   const hashes = new Map(theirs.map(({ number, hash }) => [number, hash]))
   const ancestor = ours.findLast(({ number, hash }) => hashes.get(number) === hash)

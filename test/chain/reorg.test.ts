@@ -81,6 +81,12 @@ describe('planning a retraction', () => {
     expect(planRetraction(chainOf(5, 9), torn, 9)).toEqual({ type: 'incoherent' })
     expect(planRetraction(chainOf(5, 9), [], 9)).toEqual({ type: 'incoherent' })
   })
+
+  it('refuses headers that end below a head that was shown', () => {
+    const short = chainOf(5, 7)
+    expect(planRetraction(chainOf(5, 9), short, 9)).toEqual({ type: 'incoherent' })
+    expect(planRetraction(chainOf(5, 9), short, 7)).toMatchObject({ ancestor: { number: 7 } })
+  })
 })
 
 describe('linked headers', () => {

@@ -1,9 +1,16 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 export interface ChildReport {
   readonly type: 'progress' | 'done' | 'failed' | 'crashed'
   readonly seeds?: number
+  readonly orders?: number
+  readonly trades?: number
+  readonly batches?: number
+  readonly withdrawals?: number
+  readonly crashes?: number
+  readonly reorgs?: number
   readonly seedsPerSecond?: number
   readonly seed?: number
   readonly invariant?: string
@@ -14,24 +21,34 @@ export interface ChildReport {
 const HOOKS = new URL('./hooks.ts', import.meta.url).href
 const RUN = new URL('./run.ts', import.meta.url).pathname
 
-/** Runs seeds in a process of their own, whose modules see the simulated world; answers its reports. */
+/**
+ * Runs seeds in a process of their own, whose modules see the simulated world; answers its reports,
+ * the last of them `crashed` when the process ended before it was done.
+ */
 export async function runSeeds(
   args: readonly string[],
-  options: { readonly fault?: string; readonly heard?: (line: string) => void } = {},
+  options: {
+    readonly fault?: string
+    readonly heard?: (line: string, kill: () => void) => void
+  } = {},
 ): Promise<readonly ChildReport[]> {
   const { fault = '', heard } = options
   const child = spawn(process.execPath, ['--import', HOOKS, RUN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, SIMULATION_FAULT: fault },
   })
+  const closed = once(child, 'close')
   const reports: ChildReport[] = []
   let complaints = ''
   child.stderr.on('data', (text: Buffer) => (complaints += text.toString()))
   for await (const line of createInterface({ input: child.stdout })) {
-    heard?.(line)
+    heard?.(line, () => void child.kill('SIGKILL'))
     if (line.startsWith('{')) reports.push(JSON.parse(line) as ChildReport)
   }
-  if (reports.length === 0) reports.push({ type: 'crashed', detail: complaints })
+  const [code, signal]: unknown[] = await closed
+  const isDone = code === 0 && reports.at(-1)?.type === 'done'
+  if (!isDone && !reports.some(({ type }) => type === 'failed'))
+    reports.push({ type: 'crashed', detail: `code ${code}, signal ${signal}\n${complaints}` })
   return reports
 }
 

@@ -173,7 +173,7 @@ export class Forwarding implements CommandSink {
 
   submit(...[command, options]: Parameters<CommandSink['submit']>): Promise<CommandResult> {
     const world = this.#world
-    if (this.#own.sequencer.health().ok) return this.#own.sequencer.submit(command, options)
+    if (this.#own.sequencer.isReady()) return this.#own.sequencer.submit(command, options)
     const from = world.process()
     const { promise, resolve, reject } = Promise.withResolvers<CommandResult>()
     if (!world.survives(from)) return promise

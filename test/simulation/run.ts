@@ -4,7 +4,8 @@ import { realMs, Violation } from './world.ts'
 
 /**
  * Runs seeds one after another in this process: `--first 1 --count 1000`, `--seed 7 [--trace]`.
- * Prints one JSON line per report; exit code 1 with the first seed that fails.
+ * Prints one JSON line per report; exit code 1 with the first seed that fails. `--within` ends the
+ * run after so many milliseconds, but not before `--least` seeds.
  */
 const { values } = parseArgs({
   options: {
@@ -14,13 +15,18 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     databases: { type: 'string', default: '' },
     within: { type: 'string', default: '0' },
+    least: { type: 'string', default: '1' },
+    every: { type: 'string', default: '100' },
   },
 })
-const first = Number(values.seed ?? values.first)
-const count = values.seed === undefined ? Number(values.count) : 1
+const first = whole(values.seed ?? values.first, 0)
+const count = values.seed === undefined ? whole(values.count, 1) : 1
 /** One for each seed, in their order; none simulates the database as well. */
 const databases = values.databases === '' ? [] : values.databases.split(',')
-const withinMs = Number(values.within)
+const withinMs = whole(values.within, 0)
+const least = whole(values.least, 1)
+/** Seeds between two reports of progress. */
+const every = whole(values.every, 1)
 const total = {
   seeds: 0,
   orders: 0,
@@ -35,6 +41,14 @@ const total = {
 const begunMs = realMs()
 // Stacks of expected errors cost more than the run itself; a replay has them.
 if (values.seed === undefined) Error.stackTraceLimit = 0
+
+/** A run of no seeds would prove nothing and look fine. */
+function whole(text: string, lowest: number): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < lowest || text.trim() === '')
+    throw new TypeError(`"${text}" is not a whole number from ${lowest} on`)
+  return value
+}
 
 function report(fields: object): void {
   process.stdout.write(`${JSON.stringify(fields)}\n`)
@@ -85,13 +99,16 @@ for (let seed = first; seed < first + count; seed += 1) {
       seed,
       invariant,
       detail,
-      replay: `npm run sim -- --seed ${seed} --trace`,
+      replay:
+        databases.length === 0
+          ? `npm run sim -- --seed ${seed} --trace`
+          : 'none: how fast a real Postgres answers decides as well',
     })
     process.exitCode = 1
     break
   }
-  if (total.seeds % 100 === 0 && count > 100) progress('progress')
-  if (withinMs > 0 && realMs() - begunMs > withinMs) break
+  if (total.seeds % every === 0 && count > every) progress('progress')
+  if (withinMs > 0 && total.seeds >= least && realMs() - begunMs > withinMs) break
 }
 progress('done')
 // Connections of processes that died with theirs open must not keep this one alive.

@@ -1,16 +1,32 @@
 import { describe, expect, it } from 'vitest'
 import { migrate } from '#platform/db/migrate.ts'
 import { createDatabase } from '../support/postgres.ts'
-import { failureIn, runSeeds } from './child.ts'
+import { failureIn, runSeeds, type ChildReport } from './child.ts'
 import { FAULTS } from './faults.ts'
 
 const SEEDS = 1000
 const LANES = 2
 const REAL_SEEDS = 10
-/** A slow machine gets through fewer of them. */
+/** A slow machine gets through fewer of them, but not through fewer than `LEAST_REAL_SEEDS`. */
 const REAL_BUDGET_MS = 45_000
+const LEAST_REAL_SEEDS = 3
+/** About half of what all seeds together show: less says that they prove little. */
+const LEAST_SEEN = {
+  orders: 10_000,
+  trades: 3500,
+  batches: 2000,
+  withdrawals: 1500,
+  crashes: 400,
+  reorgs: 1000,
+} as const
 /** Most faults show in the first seed; the rarest needs a few dozen. */
 const SEEDS_PER_FAULT = 80
+
+/** The sum of a figure over the final reports. */
+function sumOf(reports: readonly ChildReport[], figure: keyof typeof LEAST_SEEN | 'seeds'): number {
+  const done = reports.filter(({ type }) => type === 'done')
+  return done.reduce((sum, { [figure]: own = 0 }) => sum + own, 0)
+}
 
 describe('the whole node in one seeded run', () => {
   it(`keeps every invariant in ${SEEDS} seeds, and comes to rest in each`, async () => {
@@ -20,8 +36,16 @@ describe('the whole node in one seeded run', () => {
     )
     const reports = (await Promise.all(lanes)).flat()
     expect(failureIn(reports)).toBeUndefined()
-    const done = reports.filter(({ type }) => type === 'done')
-    expect(done.reduce((sum, { seeds = 0 }) => sum + seeds, 0)).toBe(SEEDS)
+    expect(sumOf(reports, 'seeds')).toBe(SEEDS)
+    for (const figure of [
+      'orders',
+      'trades',
+      'batches',
+      'withdrawals',
+      'crashes',
+      'reorgs',
+    ] as const)
+      expect(sumOf(reports, figure), figure).toBeGreaterThan(LEAST_SEEN[figure])
   }, 600_000)
 
   it(`comes to rest in up to ${REAL_SEEDS} seeds on a real Postgres`, async () => {
@@ -38,9 +62,11 @@ describe('the whole node in one seeded run', () => {
         urls,
         '--within',
         `${REAL_BUDGET_MS}`,
+        '--least',
+        `${LEAST_REAL_SEEDS}`,
       ])
       expect(failureIn(reports)).toBeUndefined()
-      expect(reports.at(-1)?.seeds).toBeGreaterThan(0)
+      expect(sumOf(reports, 'seeds')).toBeGreaterThanOrEqual(LEAST_REAL_SEEDS)
     } finally {
       for (const database of databases) await database.drop()
     }
@@ -57,6 +83,20 @@ describe('the whole node in one seeded run', () => {
     expect(lines[0]?.length).toBeGreaterThan(200)
     expect(lines[0]).toEqual(lines[1])
   }, 120_000)
+})
+
+describe('a process that runs seeds', () => {
+  it('has failed when it ends before it is done, whatever it reported', async () => {
+    const args = ['--first', '1', '--count', '50', '--every', '1']
+    const reports = await runSeeds(args, { heard: (_, kill) => kill() })
+    expect(reports[0]).toMatchObject({ type: 'progress' })
+    expect(failureIn(reports)).toMatchObject({ type: 'crashed' })
+  }, 60_000)
+
+  it.each(['0', '-3', '1.5', 'many', ''])('refuses to run %j seeds', async (count) => {
+    const reports = await runSeeds(['--first', '1', `--count=${count}`])
+    expect(reports).toMatchObject([{ type: 'crashed' }])
+  })
 })
 
 describe('a fault in the code', () => {

@@ -215,7 +215,7 @@ class Simulation {
   }
 
   #leadingEngine(): NodeProcess | undefined {
-    return this.#nodes.find(({ process, sequencer }) => process.isAlive && sequencer.health().ok)
+    return this.#nodes.find(({ process, sequencer }) => process.isAlive && sequencer.isReady())
   }
 
   #mineOnAndOn(): void {
@@ -347,7 +347,7 @@ class Simulation {
       process.pausedUntilMs = 0
     }
     this.#workload.stop()
-    this.#real?.copyNowAndThen()
+    this.#real?.copyNowAndThen(() => this.#workload.isDone)
   }
 
   // Rest
@@ -371,6 +371,7 @@ class Simulation {
         .map((row) => `${String(row['key'] ?? row['id'])} ${String(row['state'] ?? row['status'])}`)
         .join(', ')
     note(this.#workload.isDone, () => 'somebody waits for an answer')
+    note(this.#real?.isCopied !== false, () => 'the tables were not read since')
     const open = server.all('chain.tx_request').filter((row) => row['state'] !== 'final')
     note(open.length === 0, () => `transactions ${count(open)}`)
     const batches = server.all('settlement.batch').filter((row) => row['status'] !== 'final')

@@ -38,6 +38,7 @@ import { exchangeSource } from '#trading/exchange-source.ts'
 import { tradingModule } from '#trading/module.ts'
 import { AccountOpener } from './account-opener.ts'
 import { CashLister, type Cash } from './cash-lister.ts'
+import { lonelyStandby } from './roles.ts'
 import { RpcConnections } from './rpc-connections.ts'
 import { STREAMS, topicSettings } from './streams.ts'
 
@@ -118,6 +119,7 @@ class Composition {
       leadership: this.#leadership('engine'),
       reducers: exchangeSource,
       forwarder: this.#forwarder,
+      standbyTrouble: lonelyStandby(this.#settings.config),
     })
     const chain = this.#chain(async () => await settlement.service.findMismatch())
     const accounts = this.#accounts(ledger)

@@ -31,3 +31,9 @@ export function requireSplitSettings(config: Config): void {
   requireInternalToken(config)
   requireReachableEngine(config)
 }
+
+/** Why a process is of no use while another one leads; undefined where it can send commands there. */
+export function lonelyStandby({ internalToken }: Config): string | undefined {
+  if (internalToken !== undefined) return undefined
+  return 'another process leads and this one cannot send it commands: set INTERNAL_TOKEN to the same secret in both'
+}

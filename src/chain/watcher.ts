@@ -8,12 +8,14 @@ import type { Log } from '#platform/log.ts'
 import type { Metrics } from '#platform/metrics.ts'
 import { Loop } from '#platform/scheduler.ts'
 import { BlockReader, type ReadBlocks } from './block-reader.ts'
-import { BlockSource, LogQuery } from './block-source-adapter.ts'
+import { LogQuery, type BlockSource } from './block-source-adapter.ts'
+import { BlockSources } from './block-sources.ts'
 import { BlockWriter, FINAL_PER_STEP } from './block-writer.ts'
 import type { BlockPlace, Header } from './block.ts'
 import { Decoders } from './decoders.ts'
 import type { Deployment } from './deployment.ts'
 import { chainErrors } from './errors.ts'
+import { FinalWord } from './final-word.ts'
 import type { Finality } from './finality.ts'
 import { ReadAhead } from './read-ahead.ts'
 import type { RpcClient } from './rpc-adapter.ts'
@@ -68,12 +70,12 @@ const COMPARED_AT_ONCE = 128
 export class Watcher implements Service {
   readonly name = 'chain.watcher'
   readonly #options: WatcherOptions
-  readonly #query: LogQuery
+  readonly #sources: BlockSources
   readonly #reader: BlockReader
   readonly #writer: BlockWriter
   readonly #progress: WatchProgress
+  readonly #finalWord: FinalWord
   readonly #loop: Loop
-  readonly #checkedEndpoints = new Set<string>()
   readonly #ahead = new ReadAhead<ReadStretch>()
   #term: bigint | undefined
   #look: ForkLook | undefined
@@ -84,12 +86,14 @@ export class Watcher implements Service {
     const { database, deployment, finality, clock, log, metrics, rpc } = options
     this.#options = options
     const decoders = new Decoders(deployment)
-    this.#query = new LogQuery(decoders)
-    this.#reader = new BlockReader({ rpc, query: this.#query, decoders, database })
+    const query = new LogQuery(decoders)
     const { chainId } = deployment
+    this.#sources = new BlockSources({ rpc, query, chainId })
+    this.#reader = new BlockReader({ rpc, query, decoders, database })
     const chainInstance = finality.chainInstance ?? null
     this.#writer = new BlockWriter({ database, clock, chainId, chainInstance })
     this.#progress = new WatchProgress({ log, metrics })
+    this.#finalWord = new FinalWord({ sources: this.#sources, log })
     this.#loop = new Loop({
       name: this.name,
       intervalMs: options.pollMs ?? POLL_MS,
@@ -158,7 +162,7 @@ export class Watcher implements Service {
     const cursor = (await findCursor(database)) ?? (await this.#begin(epoch))
     const asked = new Set<string>()
     this.#progress.noteQuestion()
-    for (let source = this.#sourceExcept(asked); source; source = this.#sourceExcept(asked)) {
+    for (let source = this.#sources.except(asked); source; source = this.#sources.except(asked)) {
       const sight = await this.#see(source, cursor, durable)
       this.#progress.noteSight(cursor.head, sight.view.theirHead, sight.step.type === 'behind')
       if (sight.step.type !== 'behind' && !this.#isIdle(sight)) return sight
@@ -174,21 +178,16 @@ export class Watcher implements Service {
     return Math.max(...heads) > view.theirHead.number
   }
 
-  #sourceExcept(asked: ReadonlySet<string>): BlockSource | undefined {
-    const line = this.#options.rpc.line(asked)
-    return line === undefined ? undefined : new BlockSource(line, this.#query)
-  }
-
   async #see(source: BlockSource, cursor: Cursor, durable: number | undefined): Promise<Sight> {
     const { finality } = this.#options
     try {
-      await this.#checkChain(source)
+      await this.#sources.checkChain(source)
       const { head: theirHead, finalized } = await source.readHead('tag' in finality.rule)
       const view: WatchView = {
         head: cursor.head,
         final: cursor.final,
         theirHead,
-        tagged: finalized?.number,
+        tagged: await this.#findFinal(source, finalized, cursor),
         durable,
         rule: finality.rule,
         isInstanceNew: (finality.chainInstance ?? null) !== cursor.chainInstance,
@@ -201,22 +200,21 @@ export class Watcher implements Service {
     }
   }
 
-  async #checkChain(source: BlockSource): Promise<void> {
-    if (this.#checkedEndpoints.has(source.name)) return
-    const { chainId } = this.#options.deployment
-    const found = await source.readChainId()
-    if (found !== chainId) {
-      source.distrust(`serves chain ${found}`)
-      throw chainErrors.wrong_chain(`chain id ${found} instead of ${chainId}`)
-    }
-    this.#checkedEndpoints.add(source.name)
+  /** Other endpoints are asked when the block would be final that was not before. */
+  async #findFinal(
+    source: BlockSource,
+    claimed: BlockPlace | undefined,
+    { final }: Cursor,
+  ): Promise<number | undefined> {
+    if (claimed === undefined || claimed.number <= final.number) return claimed?.number
+    return await this.#finalWord.settle(source, claimed)
   }
 
   /** The first cursor: the block before the deployment, which is final by definition. */
   async #begin(epoch: bigint): Promise<Cursor> {
-    const source = this.#sourceExcept(new Set())
+    const source = this.#sources.except(new Set())
     const number = Math.max(0, this.#options.deployment.deployedAt - 1)
-    if (source !== undefined) await this.#checkChain(source)
+    if (source !== undefined) await this.#sources.checkChain(source)
     const [base] = (await source?.readHeaders(number, number)) ?? []
     if (base === undefined) throw chainErrors.incoherent(`the chain has no block ${number}`)
     return await this.#writer.begin(base, epoch)
@@ -315,7 +313,7 @@ export class Watcher implements Service {
     for (;;) {
       const step = judgeFork({ ...fork, opinions })
       if (step.type !== 'ask') return step
-      const other = this.#sourceExcept(asked)
+      const other = this.#sources.except(asked)
       if (other !== undefined) asked.add(other.name)
       const headers = await other?.readHeaders(step.number, step.number).catch(() => [])
       opinions.push(opinionOf(step.ours, headers?.[0]))

@@ -27,6 +27,8 @@ export interface LedgerDeps {
   readonly reducers: ReducerSource
   /** The way to an engine that leads in another process. */
   readonly forwarder?: CommandForwarder | undefined
+  /** Why this process is of no use while another engine leads; undefined where it is. */
+  readonly standbyTrouble?: string | undefined
 }
 
 export interface LedgerModule {

@@ -22,6 +22,8 @@ export interface SequencerOptions {
   readonly log: Log
   readonly metrics: Metrics
   readonly reducers: ReducerSource
+  /** What is wrong with this process while another one leads: nothing, where it forwards. */
+  readonly standbyTrouble?: string | undefined
   /** Commands that may wait; more are refused. */
   readonly ringSize?: number
   /** Most commands of one journal batch. */
@@ -77,7 +79,9 @@ export class Sequencer implements Service, CommandSink {
 
   health(): Health {
     if (this.#term !== undefined) return { ok: true }
-    if (this.#options.leadership.isStandby()) return { ok: true, detail: 'standby' }
+    const { leadership, standbyTrouble } = this.#options
+    if (leadership.isStandby())
+      return { ok: standbyTrouble === undefined, detail: standbyTrouble ?? 'standby' }
     return { ok: false, detail: this.#trouble }
   }
 

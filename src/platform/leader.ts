@@ -139,6 +139,8 @@ export class Leadership implements Service {
   async #raise(): Promise<bigint> {
     const before = this.epoch()
     const after = await raiseEpoch(this.#options.database, this.#options.role, before)
+    // The term may have ended while the writes under the old epoch were waited for.
+    if (this.#epoch !== before) throw platformErrors.fenced()
     this.#epoch = after
     return after
   }
@@ -186,8 +188,10 @@ export class Leadership implements Service {
       this.#trouble = undefined
       this.#campaigned = true
       const epoch = result.rows[0]?.epoch ?? undefined
-      this.#leaseEndMs = sentMs + LEASE_MS
-      if (epoch !== undefined) return epoch
+      if (epoch !== undefined) {
+        this.#leaseEndMs = sentMs + LEASE_MS
+        return epoch
+      }
       await this.#endLapsed(connection)
       await sleep(RETRY_MS, undefined, { signal: lost }).catch(() => undefined)
     }

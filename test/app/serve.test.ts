@@ -86,6 +86,28 @@ describe('the node on a Postgres and a chain of its own', () => {
     return { code, out }
   }
 
+  /** A second whole node that could not send a command to the first one says what it lacks. */
+  async function expectUselessStandby(): Promise<void> {
+    const [home2, port2] = [mkdtempSync(join(home, 'second-')), await freePort()]
+    const own = { ...env, MOORING_HOME: home2, HTTP_PORT: String(port2) }
+    const second = spawn(process.execPath, ['src/main.ts', 'serve'], { env: own })
+    try {
+      const text = await until(
+        'a standby',
+        async () => {
+          const reply = await fetch(`http://127.0.0.1:${port2}/readyz`).catch(() => undefined)
+          const found = `${reply?.status} ${await reply?.text()}`
+          return found.includes('another process leads') ? found : undefined
+        },
+        30_000,
+      )
+      expect(text).toMatch(/^503 .*set INTERNAL_TOKEN/)
+    } finally {
+      second.kill('SIGTERM')
+      await once(second, 'close')
+    }
+  }
+
   it('migrates, makes its first administrator, serves, stops cleanly and verifies its journal', async () => {
     expect(await run(['migrate'])).toMatchObject({ code: 0 })
     const made = await run(
@@ -102,6 +124,7 @@ describe('the node on a Postgres and a chain of its own', () => {
       async () => (await fetch(`${api}/readyz`).catch(() => undefined))?.ok === true,
       30_000,
     )
+    await expectUselessStandby()
     const session = await fetch(`${api}/v1/sessions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -127,7 +127,8 @@ describe('the breakers of a node', () => {
     await rig.breaker('fee_ceiling', true)
     await rig.desk.resetBreaker('fee_ceiling', ORDER)
     const changes = await rig.lab.database.query(
-      'SELECT name, is_open, actor FROM chain.breaker_change ORDER BY id LIMIT 2',
+      `SELECT name, is_open, actor FROM chain.breaker_change
+       WHERE name = 'fee_ceiling' ORDER BY id LIMIT 2`,
     )
     expect(changes).toEqual([
       { name: 'fee_ceiling', is_open: true, actor: 'transaction manager' },

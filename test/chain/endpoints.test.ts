@@ -30,8 +30,7 @@ interface Call {
 type Spoil = (call: Call, result: unknown) => unknown
 
 /** An endpoint in front of the chain that spoils results. */
-async function spoiled(spoil: Spoil): Promise<string> {
-  const { url } = suite.chain
+async function spoiled(spoil: Spoil, url = suite.chain.url): Promise<string> {
   const proxy = await startProxy(url, async (body) => {
     const headers = { 'content-type': 'application/json' }
     const answer: unknown = await (await fetch(url, { method: 'POST', body, headers })).json()
@@ -194,6 +193,65 @@ it('splits ranges and batches until the endpoint takes them', async () => {
   expect(await countLogs(lab)).toBe(await countLogs(honest))
   expect(widest).toBeGreaterThan(0)
   expect(largest).toBeGreaterThan(1)
+})
+
+/** An endpoint in front of the chain that calls `block` final. */
+async function finalAt(block: string): Promise<string> {
+  const { url } = suite.chain
+  const proxy = await startProxy(url, async (body) => {
+    if (!body.includes('"finalized"')) return undefined
+    const headers = { 'content-type': 'application/json' }
+    const asked = body.replace('"finalized"', `"${block}"`)
+    return await (await fetch(url, { method: 'POST', body: asked, headers })).text()
+  })
+  cleanups.push(() => proxy.stop())
+  return proxy.url
+}
+
+async function watchTags(...urls: readonly string[]): Promise<ChainLab> {
+  const lab = await ChainLab.open(suite, ...urls)
+  cleanups.push(() => lab.close())
+  const watcher = await lab.watcher({ rule: { tag: 'finalized' } })
+  cleanups.push(() => watcher.stop())
+  return lab
+}
+
+it('takes for final only what every endpoint that answers calls final', async () => {
+  const base = await head()
+  await suite.mine(4)
+  const hasty = await finalAt('latest')
+  const careful = await finalAt(`0x${(base + 1).toString(16)}`)
+  const down = await startProxy(suite.chain.url, () => '<html>bad gateway</html>')
+  cleanups.push(() => down.stop())
+  const alone = await watchTags(hasty, down.url)
+  const both = await watchTags(hasty, careful, down.url)
+  await reached(alone, base + 4)
+  await reached(both, base + 4)
+  await until(async () => (await alone.service.head()).finalNumber === base + 4)
+  await until(async () => (await both.service.head()).finalNumber === base + 1)
+  await sleep(300)
+  expect((await both.service.head()).finalNumber).toBe(base + 1)
+})
+
+it('takes nothing for final while the endpoints hold different blocks there', async () => {
+  const base = await head()
+  await suite.mine(2)
+  const number = `0x${base.toString(16)}`
+  let isForked = true
+  const forge: Spoil = ({ method }, result) =>
+    isForked &&
+    method === 'eth_getBlockByNumber' &&
+    isJsonObject(result) &&
+    result['number'] === number
+      ? { ...result, hash: `0x${'cd'.repeat(32)}` }
+      : result
+  const forked = await spoiled(forge, await finalAt(number))
+  const lab = await watchTags(await finalAt(number), forked)
+  await reached(lab, base + 2)
+  await sleep(300)
+  expect((await lab.service.head()).finalNumber).toBe(suite.deployment.deployedAt - 1)
+  isForked = false
+  await until(async () => (await lab.service.head()).finalNumber === base)
 })
 
 it('slows down for an endpoint that is busy', async () => {

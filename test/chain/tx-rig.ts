@@ -44,9 +44,13 @@ export class TxRig {
     await this.suite.stop()
   }
 
+  /** Resolves when the chain was read, so that no breaker finds that it lags. */
   async watch(depth = 2): Promise<void> {
     const watcher = await this.lab.watcher({ rule: { depth } })
     this.#cleanups.push(() => watcher.stop())
+    const head = await this.suite.provider.getBlockNumber()
+    const read = async () => (await this.lab.service.head().catch(() => undefined))?.number ?? -1
+    await until(async () => (await read()) >= head, 'the chain was read')
   }
 
   async manage(options: Partial<TxManagerOptions> = {}): Promise<TxManager> {

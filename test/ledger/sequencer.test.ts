@@ -97,6 +97,17 @@ describe('the sequencer', () => {
     expect(found).toEqual([])
   })
 
+  it('is sick as a standby only where a standby is of no use', async () => {
+    const useful = await startEngine(home.url, { standby: true })
+    const trouble = 'set INTERNAL_TOKEN'
+    const useless = await startEngine(home.url, { standby: true, standbyTrouble: trouble })
+    await expect.poll(() => useful.leadership.isStandby()).toBe(true)
+    await expect.poll(() => useless.leadership.isStandby()).toBe(true)
+    expect(useful.sequencer.health()).toEqual({ ok: true, detail: 'standby' })
+    expect(useless.sequencer.health()).toEqual({ ok: false, detail: trouble })
+    await Promise.all([useful.stop(), useless.stop()])
+  })
+
   it('hands over to a standby, and two engines never both write', async () => {
     const standby = await startEngine(home.url, { standby: true })
     const acknowledged: number[] = []

@@ -90,6 +90,41 @@ describe('Leadership', () => {
     expect(() => first.epoch()).toThrow()
   })
 
+  it('does not lead again by an epoch that was raised after the term ended', async () => {
+    const [first, second] = [lead('engine'), lead('engine')]
+    await first.start()
+    await first.whenLeading()
+    let lost = 0
+    first.onLost(() => {
+      lost += 1
+    })
+    const [holder, killer] = [open.url, open.url].map(
+      (connectionString) => new Client({ connectionString }),
+    ) as [Client, Client]
+    await Promise.all([holder.connect(), killer.connect()])
+    await holder.query('BEGIN')
+    await holder.query(`SELECT FROM platform.fence WHERE role = 'engine' FOR UPDATE`)
+    const raising = expect(first.renew()).rejects.toMatchObject({ code: 'platform.fenced' })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const locks = `FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = 1
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+    const locked = async () => (await killer.query(`SELECT 1 ${locks}`)).rows.length
+    await killer.query(`SELECT pg_terminate_backend(pid) ${locks}`)
+    await expect.poll(() => lost, { timeout: 5000 }).toBe(1)
+    await second.start()
+    await expect.poll(locked, { timeout: 5000 }).toBe(1)
+    await holder.query('COMMIT')
+    await raising
+    await expect
+      .poll(() => [first, second].filter((one) => one.isLeading()).length, { timeout: 5000 })
+      .toBe(1)
+    const [leader, other] = first.isLeading() ? [first, second] : [second, first]
+    expect([leader.isLeading(), leader.holdsLease()]).toEqual([true, true])
+    await expect.poll(() => other.isStandby(), { timeout: 5000 }).toBe(true)
+    expect([other.isLeading(), other.holdsLease()]).toEqual([false, false])
+    await Promise.all([first.stop(), second.stop(), holder.end(), killer.end()])
+  })
+
   it('rejects those who wait for it when it stops', async () => {
     const [first, second] = [lead('engine'), lead('engine')]
     await first.start()

@@ -54,6 +54,7 @@ export interface EngineOptions {
   readonly ringSize?: number
   /** Another engine leads; do not wait to take over. */
   readonly standby?: boolean
+  readonly standbyTrouble?: string
 }
 
 export async function startEngine(url: string, options: EngineOptions = {}): Promise<Engine> {

@@ -223,7 +223,10 @@ class KafkaSubscription implements EventSubscription {
   #textOf({ value, headers }: KafkaMessage): string | undefined {
     const bytes = value ?? Buffer.alloc(0)
     const place = readPlace(String(headers?.['part'] ?? ''))
-    if (place === undefined) return bytes.toString('utf8')
+    if (place === undefined) {
+      this.#parts.passOver()
+      return bytes.toString('utf8')
+    }
     return this.#parts.take({ ...place, id: String(headers?.['id'] ?? ''), bytes })
   }
 

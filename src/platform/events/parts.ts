@@ -9,6 +9,10 @@ export interface Part {
 }
 
 const MOST_PARTS = 64
+/** Events that may be incomplete at a time; one for each sender would do. */
+const MOST_OPEN = 4
+/** So many messages after its last piece an event is given up. */
+const MOST_MESSAGES = 4096
 
 /** Cuts text into pieces of at most `mostBytes` of UTF-8; one piece when it fits. */
 export function splitText(text: string, mostBytes: number): readonly Buffer[] {
@@ -32,32 +36,45 @@ export function readPlace(text: string): Pick<Part, 'place' | 'count'> | undefin
 }
 
 /**
- * Puts the pieces of an event together again. Pieces may come twice, and those of two senders of
- * the same event may mingle, since both send the same bytes.
+ * Puts the pieces of events together again. Pieces may come twice, and those of two senders may
+ * mingle: both send the same bytes of the same events, each at a place of its own.
  */
 export class PartAssembly {
-  #id: string | undefined
-  #pieces: Buffer[] = []
+  /** By event; the one that grew last is the last. */
+  readonly #open = new Map<string, { readonly pieces: Buffer[]; readonly grewAt: number }>()
+  #messages = 0
 
-  /** Whether the last pieces that came are still incomplete. */
+  /** Whether pieces came of an event that is still incomplete. */
   get isPending(): boolean {
-    return this.#pieces.length > 0
+    return this.#open.size > 0
   }
 
   /** The whole text with its last piece; undefined for every piece before, and for strays. */
   take({ id, place, count, bytes }: Part): string | undefined {
-    if (id !== this.#id) this.clear()
-    if (place !== this.#pieces.length + 1) return undefined
-    this.#id = id
-    this.#pieces.push(bytes)
-    if (place < count) return undefined
-    const text = Buffer.concat(this.#pieces).toString('utf8')
-    this.clear()
-    return text
+    this.passOver()
+    const pieces = this.#open.get(id)?.pieces ?? []
+    if (place !== pieces.length + 1) return undefined
+    this.#open.delete(id)
+    pieces.push(bytes)
+    if (place === count) return Buffer.concat(pieces).toString('utf8')
+    this.#open.set(id, { pieces, grewAt: this.#messages })
+    if (this.#open.size > MOST_OPEN) this.#forgetOldest()
+    return undefined
+  }
+
+  /** Another message went by. What does not grow for long is of a sender that is gone. */
+  passOver(): void {
+    this.#messages += 1
+    const [oldest] = this.#open.values()
+    if (oldest !== undefined && this.#messages - oldest.grewAt > MOST_MESSAGES) this.#forgetOldest()
   }
 
   clear(): void {
-    this.#id = undefined
-    this.#pieces = []
+    this.#open.clear()
+  }
+
+  #forgetOldest(): void {
+    const [id] = this.#open.keys()
+    if (id !== undefined) this.#open.delete(id)
   }
 }

@@ -62,7 +62,11 @@ export function describeEventLog(driver: string, makeRig: RigMaker): void {
       const owner = await open.database.connect()
       await owner.query('RESET ROLE')
       await owner.query('UPDATE platform.instance SET id = gen_random_uuid()')
-      await owner.query('CREATE TABLE platform.effect (consumer text, seq bigint, size int)')
+      // Space that a killed process leaves is used again, so only a number tells the order.
+      await owner.query(
+        `CREATE TABLE platform.effect
+         (consumer text, seq bigint, size int, place bigint GENERATED ALWAYS AS IDENTITY)`,
+      )
       await owner.end()
       stream = `test.${randomToken(6).replaceAll(/[^a-z0-9]/gi, 'x')}`
       metrics = new Metrics()
@@ -114,7 +118,7 @@ export function describeEventLog(driver: string, makeRig: RigMaker): void {
 
     async function effects(group: string): Promise<readonly number[]> {
       const rows = await open.database.query<{ seq: bigint }>(
-        `SELECT seq FROM platform.effect WHERE consumer = $1 ORDER BY ctid`,
+        `SELECT seq FROM platform.effect WHERE consumer = $1 ORDER BY place`,
         [group],
       )
       return rows.map(({ seq }) => Number(seq))

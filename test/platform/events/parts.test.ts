@@ -32,6 +32,38 @@ describe('parts', () => {
     ])
   })
 
+  it('keeps apart the events of two senders at different places', () => {
+    const [x1, x2] = partsOf('x', 'XX', 1)
+    const [y1, y2] = partsOf('y', 'YY', 1)
+    if (!x1 || !x2 || !y1 || !y2) throw new RangeError('parts')
+    const assembly = new PartAssembly()
+    expect(take(assembly, [x1, x2, y1, x1, y2, x2])).toEqual(['XX', 'YY', 'XX'])
+    expect(assembly.isPending).toBe(false)
+  })
+
+  it('gives up what does not grow, by count of events and of messages', () => {
+    const heads = ['a', 'b', 'c', 'd', 'e'].map((id) => partsOf(id, `${id}.`, 1))
+    const crowded = new PartAssembly()
+    expect(
+      take(
+        crowded,
+        heads.flatMap((parts) => parts.slice(0, 1)),
+      ),
+    ).toEqual([])
+    expect(
+      take(
+        crowded,
+        heads.flatMap((parts) => parts.slice(1)),
+      ),
+    ).toEqual(['b.', 'c.', 'd.', 'e.'])
+    const idle = new PartAssembly()
+    expect(take(idle, partsOf('a', 'ab', 1).slice(0, 1))).toEqual([])
+    for (let message = 0; message < 4096; message += 1) idle.passOver()
+    expect(idle.isPending).toBe(true)
+    idle.passOver()
+    expect(idle.isPending).toBe(false)
+  })
+
   it('drops what has no beginning, and a beginning that has no end', () => {
     const assembly = new PartAssembly()
     const [, ...tail] = partsOf('a', 'abc', 1)

@@ -359,11 +359,12 @@ export const CHAIN_STATEMENTS: readonly StatementPattern[] = [
   [
     /FROM chain\.tx_request r LEFT JOIN .* WHERE r\.state NOT IN/,
     (view, p) => {
-      const signers = readArray(p[0])
+      const isParked = (row: Row): number => Number(row['state'] === 'held' && row['wish'] === null)
       return view
         .rows('chain.tx_request')
-        .filter((row) => !OVER.has(text(row['state'])) && signers.includes(text(row['signer'])))
+        .filter((row) => !OVER.has(text(row['state'])) && row['signer'] === p[0])
         .toSorted(by('seq'))
+        .toSorted((a, b) => isParked(a) - isParked(b))
         .slice(0, Number(p[1]))
         .map((row) => requestRow(view, row))
     },

@@ -24,7 +24,11 @@ export function writePeersFile(config: Config, ground: Ground, keys: SandboxKeys
     CASH_SYMBOL: config.cashSymbol,
     CASH_DECIMALS: String(config.cashDecimals),
     ...(config.internalToken !== undefined && { INTERNAL_TOKEN: config.internalToken }),
-    ...(config.kafkaBrokers.length > 0 && { KAFKA_BROKERS: config.kafkaBrokers.join(',') }),
+    ...(config.kafkaBrokers.length > 0 && {
+      KAFKA_BROKERS: config.kafkaBrokers.join(','),
+      // As the sandbox itself does: nobody made the topics beforehand.
+      KAFKA_CREATE_TOPICS: 'true',
+    }),
   }
   writeDurably(join(ground.home, NAME), `${JSON.stringify(environment, null, 2)}\n`, 0o600)
 }

@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,6 +10,7 @@ import { Pool } from 'undici'
 import { Rng } from '#kernel/rng.ts'
 import { isBody, rows, text, type Body } from '../body.ts'
 import { readSandbox, ScriptFailure, userOf, type SandboxAccess } from '../sandbox-access.ts'
+import { freePort } from './free-port.ts'
 import { printFigure, quantile } from './figure.ts'
 
 const TARGET_ORDERS_PER_SECOND = 8000
@@ -273,14 +273,4 @@ async function end(node: ChildProcess): Promise<void> {
   const exited = once(node, 'exit')
   node.kill('SIGTERM')
   await exited
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new ScriptFailure('no free port')
-  return address.port
 }

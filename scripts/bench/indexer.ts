@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,6 +18,7 @@ import { createLog } from '#platform/log.ts'
 import { Metrics } from '#platform/metrics.ts'
 import { ChainEventConsumer } from '#settlement/consumers.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
+import { freePort } from './free-port.ts'
 import { printFigure } from './figure.ts'
 import { LOG_DEPLOYMENT, LogChain } from './log-chain.ts'
 
@@ -339,13 +339,4 @@ async function until(look: () => Promise<boolean>): Promise<void> {
     if (performance.now() > endMs) throw new TypeError('the node did not get there in two minutes')
     await sleep(10)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const bound = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  if (bound === null || typeof bound === 'string') throw new TypeError('no port')
-  return bound.port
 }

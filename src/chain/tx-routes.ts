@@ -1,3 +1,4 @@
+import type { ErrorDefinition } from '#kernel/errors.ts'
 import { idFromUuid, uuidOf } from '#kernel/id.ts'
 import { jsonInteger } from '#kernel/json.ts'
 import { pageOf } from '#kernel/page.ts'
@@ -74,43 +75,48 @@ function getTransaction(transactions: TransactionService): Route {
 }
 
 function cancelTransaction(transactions: TransactionService): Route {
-  return route({
-    method: 'POST',
+  return orderRoute({
     path: '/v1/transactions/:id/cancel',
     id: 'cancelTransaction',
     summary: 'Take a transaction back, by a payment to oneself where it has a nonce',
-    tags: TAGS,
-    permission: 'transactions:write',
-    params: transactionParams,
-    body: orderBody,
-    absent: chainErrors.transaction_not_found,
-    responses: { 202: transactionReply },
-    errors: [chainErrors.transaction_over],
-    handle: async ({ params, body, principal }) => {
-      const order = { reason: body.reason, actor: principal.userId }
-      const row = await transactions.cancel(uuidOf('transaction', params.id), order)
-      return reply(202, transactionView(row))
-    },
+    error: chainErrors.transaction_over,
+    act: transactions.cancel.bind(transactions),
   })
 }
 
 function resumeTransaction(transactions: TransactionService): Route {
-  return route({
-    method: 'POST',
+  return orderRoute({
     path: '/v1/transactions/:id/resume',
     id: 'resumeTransaction',
     summary: 'Let a held transaction go on',
+    error: chainErrors.transaction_not_held,
+    act: transactions.resume.bind(transactions),
+  })
+}
+
+interface OrderRoute {
+  readonly path: string
+  readonly id: string
+  readonly summary: string
+  readonly error: ErrorDefinition
+  readonly act: TransactionService['cancel']
+}
+
+/** What a person may order about one transaction. */
+function orderRoute({ error, act, ...place }: OrderRoute): Route {
+  return route({
+    method: 'POST',
+    ...place,
     tags: TAGS,
     permission: 'transactions:write',
     params: transactionParams,
     body: orderBody,
     absent: chainErrors.transaction_not_found,
     responses: { 202: transactionReply },
-    errors: [chainErrors.transaction_not_held],
+    errors: [error],
     handle: async ({ params, body, principal }) => {
       const order = { reason: body.reason, actor: principal.userId }
-      const row = await transactions.resume(uuidOf('transaction', params.id), order)
-      return reply(202, transactionView(row))
+      return reply(202, transactionView(await act(uuidOf('transaction', params.id), order)))
     },
   })
 }

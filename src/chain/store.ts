@@ -1,3 +1,4 @@
+import { column } from '#kernel/array-literal.ts'
 import { assert } from '#kernel/assert.ts'
 import { isJsonObject, plainJson, stringifyJson } from '#kernel/json.ts'
 import type { Db, Tx } from '#platform/db/pool.ts'
@@ -145,11 +146,6 @@ async function insertLogs(tx: Tx, logs: readonly IndexedLog[]): Promise<void> {
       plainJson(logs.map(({ event }) => event.args)),
     ],
   )
-}
-
-/** An array literal; the driver would look into each item for something to quote. */
-function column<T>(rows: readonly T[], item: (row: T) => number | string): string {
-  return `{${rows.map((row) => String(item(row))).join(',')}}`
 }
 
 /** Takes blocks out of the chain and answers them as they were applied, in the order given. */

@@ -12,6 +12,7 @@ import {
   type BalanceChange,
 } from './balance.ts'
 import type { TrackedBlock } from './chain-block.ts'
+import { depositColumns, type DepositRow } from './deposit-row.ts'
 import type { Hold, HoldKind } from './hold.ts'
 import type { Transfer, TransferCode } from './transfer.ts'
 
@@ -78,7 +79,7 @@ export class Books {
   #transfers: Transfer[] = []
   #events: [bigint, LedgerEvent][] = []
   #effects = new Map<EffectContext, JsonObject[]>()
-  readonly #keyedEffects = new Map<EffectContext, Map<string, JsonObject>>()
+  readonly #deposits = new Map<string, DepositRow>()
   readonly #dirtyBalances = new Set<number>()
   /** What `settled` changed by; the table adds it, so that a figure altered there stays visible. */
   readonly #settledDeltas = new Map<number, bigint>()
@@ -254,11 +255,9 @@ export class Books {
     else list.push(effect)
   }
 
-  /** The same, in place of what this commit said of `key` before. */
-  lastEffect(context: EffectContext, key: string, effect: JsonObject): void {
-    const keyed = this.#keyedEffects.get(context)
-    if (keyed === undefined) this.#keyedEffects.set(context, new Map([[key, effect]]))
-    else keyed.set(key, effect)
+  /** What holds of a deposit from now on, in place of what this commit said of it before. */
+  noteDeposit(row: DepositRow): void {
+    this.#deposits.set(row.ref, row)
   }
 
   /** All that changed since the last call; forgets it. */
@@ -266,9 +265,8 @@ export class Books {
     const holds = [...this.#dirtyHolds.values()].filter(
       (hold) => hold.amount > 0n || !this.#freshHolds.has(hold.id),
     )
-    for (const [context, keyed] of this.#keyedEffects) {
-      this.#effects.set(context, [...(this.#effects.get(context) ?? []), ...keyed.values()])
-    }
+    if (this.#deposits.size > 0)
+      this.effect('payments', depositColumns([...this.#deposits.values()]))
     const changes: Changes = {
       transfers: this.#transfers,
       balances: pick(this.#dirtyBalances, this.#balances).map((balance) => ({
@@ -293,7 +291,7 @@ export class Books {
       this.#dirtyAccounts,
       this.#dirtyAssets,
       this.#dirtyBlocks,
-      this.#keyedEffects,
+      this.#deposits,
     ])
       dirty.clear()
     return changes

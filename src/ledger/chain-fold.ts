@@ -10,6 +10,7 @@ import type {
   RegisteredEvent,
   WithdrawnEvent,
 } from './chain-block.ts'
+import type { DepositRow } from './deposit-row.ts'
 import type { TransferCode } from './transfer.ts'
 
 /** First sight of an event: credits wait as `incoming`; nothing becomes tradable (I8). */
@@ -18,7 +19,7 @@ export function sight(books: Books, block: ChainBlock, event: LedgerChainEvent):
     case 'deposit':
       books.ensureAccount(event.account)
       books.addIncoming(userAccount(event.account), event.asset, BigInt(event.amount))
-      noteDeposit(books, 'deposit_incoming', block, event)
+      noteDeposit(books, 'incoming', block, event)
       return
     case 'withdrawn':
       books.effect('payments', {
@@ -52,7 +53,7 @@ export function unsight(books: Books, block: ChainBlock, event: LedgerChainEvent
   switch (event.type) {
     case 'deposit':
       books.addIncoming(userAccount(event.account), event.asset, -BigInt(event.amount))
-      noteDeposit(books, 'deposit_retracted', block, event)
+      noteDeposit(books, 'retracted', block, event)
       return
     case 'withdrawn':
       books.effect('payments', { type: 'withdrawal_retracted', id: event.id })
@@ -101,12 +102,14 @@ export function settle(books: Books, block: ChainBlock, event: LedgerChainEvent)
   }
 }
 
-/** A range of blocks brings many deposits, and their last state is all that the rows show. */
-function noteDeposit(books: Books, type: string, block: ChainBlock, event: DepositEvent): void {
-  const { id, account, asset, amount } = event
-  const seq = books.sequence.toString()
-  const effect = { type, id, account, asset, amount, block: block.number, seq }
-  books.lastEffect('payments', id, effect)
+function noteDeposit(
+  books: Books,
+  status: DepositRow['status'],
+  block: ChainBlock,
+  event: DepositEvent,
+): void {
+  const { id: ref, account, asset, amount } = event
+  books.noteDeposit({ ref, account, asset, amount, status, block: block.number })
 }
 
 function addSupplyIncoming(books: Books, event: BatchEvent, sign: bigint): void {
@@ -123,7 +126,7 @@ function settleDeposit(books: Books, block: ChainBlock, event: DepositEvent): vo
   books.addIncoming(account, event.asset, -amount)
   const custody = systemAccount('custody', event.asset)
   if (!credit(books, custody, account, event.asset, amount, 'deposit', event.id)) return
-  noteDeposit(books, 'deposit_final', block, event)
+  noteDeposit(books, 'final', block, event)
 }
 
 function settleWithdrawal(books: Books, event: WithdrawnEvent): void {

@@ -1,3 +1,4 @@
+import { column } from '#kernel/array-literal.ts'
 import { assert } from '#kernel/assert.ts'
 import { instant } from '#kernel/time.ts'
 import { sha256 } from '#platform/crypto.ts'
@@ -60,7 +61,7 @@ function commitValues(batch: SealedBatch, prevHash: Buffer, hash: Buffer): unkno
     column(transfers, (row) => row.asset),
     column(transfers, (row) => row.amount),
     column(transfers, (row) => row.code),
-    column(transfers, (row) => row.ref ?? 'NULL'),
+    column(transfers, (row) => row.ref),
     column(balances, (row) => row.account),
     column(balances, (row) => row.asset),
     column(balances, (row) => row.posted),
@@ -81,11 +82,6 @@ function commitValues(batch: SealedBatch, prevHash: Buffer, hash: Buffer): unkno
     effectsJson(batch),
     outboxJson(batch),
   ]
-}
-
-/** An array literal; its items are numbers, UUIDs and words without anything to quote. */
-function column<T>(rows: readonly T[], item: (row: T) => bigint | number | string): string {
-  return `{${rows.map((row) => String(item(row))).join(',')}}`
 }
 
 /** Where the journal ends; sequence 0 before the first batch. */

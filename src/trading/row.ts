@@ -1,3 +1,4 @@
+import { column } from '#kernel/array-literal.ts'
 import type { JsonObject } from '#kernel/json.ts'
 import type { Market } from './market.ts'
 import type { Order } from './order.ts'
@@ -69,19 +70,4 @@ export function tradeColumns(trades: readonly Trade[]): JsonObject {
     taker_fee: column(trades, (trade) => trade.takerFee),
     at: column(trades, (trade) => trade.at),
   }
-}
-
-/** Needs no quotes in an array literal. */
-const PLAIN = /^[\w.:-]+$/
-
-/** An array literal of Postgres: it reads whole columns much faster than objects of JSON. */
-function column<T>(rows: readonly T[], item: (row: T) => bigint | number | string | null): string {
-  return `{${rows.map((row) => literal(item(row))).join(',')}}`
-}
-
-function literal(value: bigint | number | string | null): string {
-  if (value === null) return 'NULL'
-  if (typeof value !== 'string') return value.toString()
-  if (PLAIN.test(value) && value.toLowerCase() !== 'null') return value
-  return `"${value.replaceAll(/["\\]/g, (sign) => `\\${sign}`)}"`
 }

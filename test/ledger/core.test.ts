@@ -80,7 +80,7 @@ describe('deposits', () => {
     rig.effects('payments')
     rig.do({ type: 'retract_block', ...place(number) })
     expect(rig.figures(16)).toEqual([0n, 0n, 0n, 0n])
-    expect(rig.effects('payments')).toMatchObject([{ type: 'deposit_retracted', account: 16 }])
+    expect(rig.effects('payments')).toMatchObject([{ status: '{retracted}', account: '{16}' }])
   })
 
   it('reach an account that the ledger has not opened yet', () => {

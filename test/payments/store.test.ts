@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { depositColumns, type DepositRow } from '#ledger/deposit-row.ts'
 import { newUuid } from '#platform/crypto.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
 import * as store from '#payments/store.ts'
@@ -19,29 +20,29 @@ async function apply(...effects: readonly object[]): Promise<void> {
   await open.database.query('SELECT payments.apply($1)', [JSON.stringify(effects)])
 }
 
-function deposit(type: string, id: string, block = 5) {
-  return { type, id, account: 16, asset: 0, amount: '9007199254740993', block, seq: '4' }
+function deposit(status: DepositRow['status'], ref: string, block = 5) {
+  return depositColumns([{ ref, account: 16, asset: 0, amount: '9007199254740993', status, block }])
 }
 
 const PAGE = { after: undefined, limit: 10 }
 
 describe('deposits', () => {
   it('go from incoming to final and keep their id', async () => {
-    await apply(deposit('deposit_incoming', `${TX}:0`))
+    await apply(deposit('incoming', `${TX}:0`))
     const [first] = await store.listDeposits(open.database, 16, PAGE)
     expect(first).toMatchObject({ status: 'incoming', amountAtoms: 9007199254740993n, txHash: TX })
     expect(first?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/)
-    await apply(deposit('deposit_final', `${TX}:0`))
+    await apply(deposit('final', `${TX}:0`))
     const [after] = await store.listDeposits(open.database, 16, PAGE)
     expect(after).toMatchObject({ id: first?.id, status: 'final' })
   })
 
   it('that leave the chain are retracted and may come back in another block', async () => {
-    await apply(deposit('deposit_incoming', `${TX}:1`), deposit('deposit_retracted', `${TX}:1`))
+    await apply(deposit('incoming', `${TX}:1`), deposit('retracted', `${TX}:1`))
     const found = async () =>
       (await store.listDeposits(open.database, 16, PAGE)).find(({ status }) => status !== 'final')
     expect((await found())?.status).toBe('retracted')
-    await apply(deposit('deposit_incoming', `${TX}:1`, 7))
+    await apply(deposit('incoming', `${TX}:1`, 7))
     expect(await found()).toMatchObject({ status: 'incoming', blockNumber: 7n })
   })
 

@@ -69,7 +69,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'deposits are credited at first sight',
     file: 'ledger/chain-fold.ts',
-    find: `noteDeposit(books, 'deposit_incoming', block, event)`,
+    find: `noteDeposit(books, 'incoming', block, event)`,
     replace: 'settleDeposit(books, block, event)',
     foundBy: 'I8 reorg-safe',
   },

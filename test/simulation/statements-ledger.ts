@@ -340,6 +340,7 @@ const TRADE = [
   'taker_fee',
   'at',
 ] as const
+const DEPOSIT = ['ref', 'account', 'asset', 'amount', 'status', 'block'] as const
 const BIGS = new Set([
   'seq',
   'account',
@@ -395,24 +396,26 @@ function applyTrading(view: View, effect: Row): void {
     insertOnce(view, 'trading.trade', text(row['id']), { ...row, at_ms: big(row['at']) })
 }
 
+function applyDeposits(view: View, effect: Row): void {
+  for (const row of rowsOf(effect, DEPOSIT)) {
+    const ref = text(row['ref'])
+    if (view.get('payments.deposit', ref)?.['status'] === 'final') continue
+    view.put('payments.deposit', ref, {
+      id: ref,
+      account: row['account'],
+      asset: int(row['asset']),
+      amount: big(row['amount']),
+      status: row['status'],
+      tx_hash: ref.split(':')[0],
+      block_number: big(row['block']),
+    })
+  }
+}
+
 function applyPayment(view: View, effect: Row): void {
   const type = text(effect['type'])
+  if (type === 'deposits') return applyDeposits(view, effect)
   const id = text(effect['id'])
-  if (type.startsWith('deposit_')) {
-    const known = view.get('payments.deposit', id)
-    if (known?.['status'] === 'final') return
-    const { account, asset, amount } = effect
-    view.put('payments.deposit', id, {
-      id,
-      account: big(account),
-      asset: int(asset),
-      amount: big(amount),
-      status: type.slice('deposit_'.length),
-      tx_hash: id.split(':')[0],
-      block_number: big(effect['block']),
-    })
-    return
-  }
   if (type === 'withdrawal_requested') {
     insertOnce(view, 'payments.withdrawal', id, {
       id,

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { present } from '#kernel/assert.ts'
 import { FolderClaim } from '../folder-claim.ts'
+import { describeFailure } from '../lifecycle.ts'
 import { endProcess, findProcess } from '../process-identity.ts'
 import { embeddedErrors } from './embedded-errors.ts'
 import { initialiseCluster, spawnServerProgram } from './postgres-cluster.ts'
@@ -24,6 +25,8 @@ export interface EmbeddedPostgresOptions {
 const DATABASE = 'mooring'
 const READY_TIMEOUT_MS = 60_000
 const LAUNCH_ATTEMPTS = 5
+const RELAUNCH_AFTER_MS = 2000
+const CONNECT_TIMEOUT_MS = 5000
 
 /**
  * A Postgres server of our own, for the sandbox and for tests: a child process on a unix socket,
@@ -144,13 +147,27 @@ export class EmbeddedPostgres {
   }
 
   #watch(child: ChildProcess, binaries: string): void {
-    child.once('exit', () => {
+    const died = (): void => {
       if (this.#stopping || this.#child !== child) return
       this.#log('the sandbox Postgres died; starting it again')
-      this.#launch(binaries).catch((error: unknown) => {
-        this.#log(`the sandbox Postgres stays down: ${String(error)}`)
-      })
-    })
+      void this.#relaunch(binaries)
+    }
+    // It may have died between its first answer and now.
+    if (hasEnded(child)) died()
+    else child.once('exit', died)
+  }
+
+  /** What keeps the server down, a full disk for one, may pass: tried until it runs or is stopped. */
+  async #relaunch(binaries: string): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        await this.#launch(binaries)
+        return
+      } catch (error) {
+        this.#log(`the sandbox Postgres stays down and is tried again: ${describeFailure(error)}`)
+        await sleep(RELAUNCH_AFTER_MS)
+      }
+    }
   }
 
   /** Ends the server of a killed node, and removes lock files that name a stranger's pid. */
@@ -195,16 +212,21 @@ function requireMajor(data: string, major: string): void {
 async function isReady(child: ChildProcess, url: string): Promise<boolean> {
   let failed = false
   child.once('error', () => (failed = true))
-  for (let waitedMs = 0; waitedMs < READY_TIMEOUT_MS; waitedMs += 15) {
-    if (failed || child.exitCode !== null || child.signalCode !== null) return false
+  const until = performance.now() + READY_TIMEOUT_MS
+  while (performance.now() < until) {
+    if (failed || hasEnded(child)) return false
     if (await answers(url)) return true
     await sleep(15)
   }
   return false
 }
 
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
+
 async function answers(url: string): Promise<boolean> {
-  const client = new Client({ connectionString: url })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
   client.on('error', () => undefined)
   try {
     await client.connect()
@@ -212,7 +234,8 @@ async function answers(url: string): Promise<boolean> {
   } catch {
     return false
   } finally {
-    await client.end().catch(() => undefined)
+    // Its answer to the farewell is nobody's concern, and a dying server gives none.
+    void client.end().catch(() => undefined)
   }
 }
 

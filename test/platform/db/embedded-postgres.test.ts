@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -45,8 +46,8 @@ function folder(mode = 0o700): string {
   return path
 }
 
-function serverIn(home: string): EmbeddedPostgres {
-  const server = new EmbeddedPostgres({ home, log: () => undefined })
+function serverIn(home: string, log: (line: string) => void = () => undefined): EmbeddedPostgres {
+  const server = new EmbeddedPostgres({ home, log })
   servers.push(server)
   return server
 }
@@ -161,6 +162,23 @@ describe('EmbeddedPostgres', () => {
       })
       .toEqual([{ answer: 1 }])
     if (killed !== undefined) expect(isRunning(killed.mark)).toBe(false)
+  })
+
+  it('comes back when what kept it down has passed, however often it had failed', async () => {
+    const lines: string[] = []
+    const server = serverIn(folder(), (line) => lines.push(line))
+    await server.start()
+    const { data, pid } = await serverFacts(server.url)
+    const control = join(data, 'global', 'pg_control')
+    renameSync(control, `${control}.away`)
+    sendSignal(pid, 'SIGKILL')
+    await expect
+      .poll(() => lines.some((line) => line.includes('stays down')), { timeout: 25_000 })
+      .toBe(true)
+    renameSync(`${control}.away`, control)
+    await expect
+      .poll(() => query(server.url, 'SELECT 1 AS answer').catch(() => []), { timeout: 20_000 })
+      .toEqual([{ answer: 1 }])
   })
 
   it('does not mistake a stranger that got the pid of a dead server for the server', async () => {

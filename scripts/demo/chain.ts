@@ -1,4 +1,5 @@
 import { Contract, JsonRpcProvider, Wallet } from 'ethers'
+import { minedReceipt } from '#app/sandbox/receipt.ts'
 import { at, text, type Body } from '../body.ts'
 import { ScriptFailure } from '../sandbox-access.ts'
 
@@ -10,7 +11,6 @@ export class OwnWallet {
 
   constructor(rpc: string, contracts: Body) {
     this.#provider = new JsonRpcProvider(rpc, undefined, { cacheTimeout: -1 })
-    this.#provider.pollingInterval = 50
     this.#wallet = new Wallet(Wallet.createRandom().privateKey, this.#provider)
     this.#contracts = contracts
   }
@@ -28,8 +28,8 @@ export class OwnWallet {
     const response = await this.#contract(name)
       .getFunction(method)
       .send(...args)
-    const receipt = await response.wait()
-    if (receipt === null) throw new ScriptFailure(`${name}.${method} was not mined`)
+    const receipt = await minedReceipt(this.#provider, response.hash)
+    if (receipt.status !== 1) throw new ScriptFailure(`${name}.${method} was reverted`)
     return receipt.hash
   }
 

@@ -1,9 +1,7 @@
 import { Contract, Interface, JsonRpcProvider, Wallet, type TransactionReceipt } from 'ethers'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { minedReceipt } from '#app/sandbox/receipt.ts'
 import { at, text, type Body } from '../../scripts/body.ts'
 import type { Sandbox } from './sandbox.ts'
-
-const LOOK_EVERY_MS = 40
 
 /** Somebody's own wallet on the chain of a sandbox, with the contracts that the node publishes. */
 export class ChainWallet {
@@ -43,7 +41,7 @@ export class ChainWallet {
     const response = await this.#contract(name)
       .getFunction(method)
       .send(...args)
-    const receipt = await this.#mined(response.hash)
+    const receipt = await minedReceipt(this.#provider, response.hash)
     if (receipt.status !== 1) throw new TypeError(`${name}.${method} was reverted`)
     return receipt
   }
@@ -91,15 +89,6 @@ export class ChainWallet {
 
   close(): void {
     this.#provider.destroy()
-  }
-
-  /** The wait of ethers looks from a timer, and its failure there ends the whole process. */
-  async #mined(hash: string): Promise<TransactionReceipt> {
-    for (;;) {
-      const receipt = await this.#provider.getTransactionReceipt(hash)
-      if (receipt !== null) return receipt
-      await sleep(LOOK_EVERY_MS)
-    }
   }
 
   #contract(name: string): Contract {

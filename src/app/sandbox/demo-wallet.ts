@@ -1,4 +1,6 @@
 import { Contract, JsonRpcProvider, Wallet, type InterfaceAbi } from 'ethers'
+import { assert } from '#kernel/assert.ts'
+import { minedReceipt } from './receipt.ts'
 
 export interface WalletSettings {
   readonly rpcUrl: string
@@ -18,7 +20,6 @@ export class DemoWallet {
 
   constructor(settings: WalletSettings) {
     this.#provider = new JsonRpcProvider(settings.rpcUrl, undefined, { cacheTimeout: -1 })
-    this.#provider.pollingInterval = 50
     this.#wallet = new Wallet(settings.privateKey, this.#provider)
     this.#cash = new Contract(settings.cash.address, settings.cash.abi, this.#wallet)
     this.#clearingHouse = new Contract(
@@ -49,6 +50,7 @@ export class DemoWallet {
 
   async #send(contract: Contract, method: string, args: readonly unknown[]): Promise<void> {
     const response = await contract.getFunction(method).send(...args)
-    await response.wait()
+    const receipt = await minedReceipt(this.#provider, response.hash)
+    assert(receipt.status === 1, `${method} of a demo wallet is mined`)
   }
 }

@@ -24,6 +24,8 @@ export interface TransactionRequest {
   readonly to: string
   readonly data: string
   readonly gasCap?: bigint
+  /** Goes before the requests of its signer that have no nonce yet. */
+  readonly isUrgent?: boolean
 }
 
 /** A transaction that the node sends, as far as it got. */
@@ -82,10 +84,10 @@ export class ChainService {
    * the same content answers the same id; with another, `chain.transaction_mismatch`.
    */
   async requestTransaction(tx: Tx, request: TransactionRequest): Promise<string> {
-    const { signer, key, gasCap } = request
+    const { signer, key, gasCap, isUrgent = false } = request
     const to = addressOf(request.to, 'target of a transaction')
     const data = hexOf(request.data, 'data of a transaction')
-    const stored = await putRequest(tx, { id: newUuid(), key, signer, to, data, gasCap })
+    const stored = await putRequest(tx, { id: newUuid(), key, signer, to, data, gasCap }, isUrgent)
     const isSame = stored.signer === signer && stored.to === to && stored.data === data
     if (!isSame) throw chainErrors.transaction_mismatch(`key ${key}`)
     tx.onCommit(() => tx.wakes.wake(REQUEST_WAKE))

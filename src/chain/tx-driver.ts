@@ -313,6 +313,8 @@ export class TxDriver {
       attempt,
       hasCancel,
       hashes: [...hashes, signed.hash],
+      // Its time in the queue is over; what counts from now on is how long it stays unmined.
+      ageMs: isNew ? 0 : request.ageMs,
     }
     this.#report(course.request, isNew || kind === 'cancel' ? state : 'bumped', null)
     return true

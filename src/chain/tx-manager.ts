@@ -52,6 +52,7 @@ const BUMP_BLOCKS = 6
 const BUMP_REST_MS = 15_000
 const BREAKER_POLL_MS = 2000
 const OPEN_LIMIT = 200
+const NOTES_TOLD = 3
 
 /**
  * Sends what contexts asked for, one signer's requests in order. Nonce, bytes and hash are committed
@@ -106,7 +107,7 @@ export class TxManager implements Service {
   health(): Health {
     const health = this.#loop.health()
     if (!health.ok) return health
-    if (this.#notes.length > 0) return { ok: false, detail: this.#notes.join('; ') }
+    if (this.#notes.length > 0) return { ok: false, detail: firstOf(this.#notes) }
     return this.#blocked === undefined ? health : { ok: true, detail: this.#blocked }
   }
 
@@ -207,4 +208,10 @@ export class TxManager implements Service {
     const isLate = ['signed', 'broadcast', 'cancelling'].includes(state) && ageMs > patienceMs
     return isLate ? [`${key} is unmined for ${Math.round(ageMs / 1000)} s`] : []
   }
+}
+
+/** The queue of a signer that is stuck complains of the same thing many times. */
+function firstOf(notes: readonly string[]): string {
+  const rest = notes.length - NOTES_TOLD
+  return [...notes.slice(0, NOTES_TOLD), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ')
 }

@@ -89,12 +89,16 @@ const TRANSACTION = `SELECT ${REQUEST}, r.wish, n.nonce, coalesce(m.hash, a.hash
   FROM chain.tx_request r ${LIVE_NONCE} ${LAST_ATTEMPT} ${CANONICAL_RECEIPT}`
 
 /** Inserts the request unless its key is known; answers what is stored under the key. */
-export async function putRequest(tx: Tx, request: NewRequest): Promise<StoredRequest> {
+export async function putRequest(
+  tx: Tx,
+  request: NewRequest,
+  isUrgent: boolean,
+): Promise<StoredRequest> {
   const { id, key, signer, to, data, gasCap = null } = request
   await tx.query(
-    `INSERT INTO chain.tx_request (id, key, signer, target, data, gas_cap, state)
-     VALUES ($1, $2, $3, $4, $5, $6, 'requested') ON CONFLICT (key) DO NOTHING`,
-    [id, key, signer, to, data, gasCap],
+    `INSERT INTO chain.tx_request (id, key, signer, target, data, gas_cap, is_urgent, state)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'requested') ON CONFLICT (key) DO NOTHING`,
+    [id, key, signer, to, data, gasCap, isUrgent],
   )
   const rows = await tx.query<RequestRow>(
     `SELECT ${REQUEST} FROM chain.tx_request r WHERE r.key = $1`,
@@ -156,8 +160,8 @@ export async function putWish(
 }
 
 /**
- * What of a signer is not over yet, in the order of the requests; those that wait for a person come
- * last, so that they keep nothing else back.
+ * What of a signer is not over yet: what has a nonce, then the urgent, then the rest, each in the
+ * order of the requests. Those that wait for a person come last, so that they keep nothing else back.
  */
 export async function listOpen(
   db: Db,
@@ -179,7 +183,9 @@ export async function listOpen(
          FROM chain.tx_attempt WHERE request = r.id
        ) h ON true
      WHERE r.state NOT IN ('final', 'reverted', 'rejected', 'cancelled') AND r.signer = $1
-     ORDER BY (r.state = 'held' AND r.wish IS NULL), r.seq LIMIT $2`,
+     ORDER BY (r.state = 'held' AND r.wish IS NULL), n.nonce IS NULL, n.nonce IS NULL AND NOT r.is_urgent,
+       r.seq
+     LIMIT $2`,
     [signer, limit],
   )
   return rows.map(toOpen)

@@ -246,6 +246,7 @@ export class SettlementService {
       key: batch.txKey,
       to: this.#vault(),
       data: encodeSettle({ ...header, kind: KIND_NUMBERS[kind] }, records, []),
+      isUrgent: true,
     })
   }
 

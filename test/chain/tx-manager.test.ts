@@ -72,7 +72,7 @@ async function watch(depth = 2): Promise<void> {
   cleanups.push(() => watcher.stop())
 }
 
-async function manage(options: { rpc?: RpcClient; patienceMs?: number } = {}) {
+async function manage(options: { rpc?: RpcClient; patienceMs?: number; pollMs?: number } = {}) {
   const manager = await lab.txManager(options)
   cleanups.push(() => manager.stop())
   return manager
@@ -252,6 +252,18 @@ it('complains about what stays unmined', async () => {
   expect(health.detail).toContain('unmined')
   await suite.mine(1)
   await until(() => manager.health().ok)
+})
+
+it('does not count the time in the queue as time without a block', async () => {
+  await watch()
+  await suite.chain.rpc('evm_setAutomine', [false])
+  await request(registration(20))
+  await lab.database.query(`UPDATE chain.tx_request SET created_at = now() - interval '1 hour'`)
+  const manager = await manage({ pollMs: 60_000 })
+  await state('register:20', 'broadcast')
+  await manager.stop()
+  expect(manager.health()).toEqual({ ok: true })
+  await suite.mine(1)
 })
 
 it('refuses the write of a former leader', async () => {

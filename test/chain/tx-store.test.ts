@@ -31,4 +31,20 @@ describe('requests that are not over', () => {
     const found = await listOpen(open.database, 'settler', 3)
     expect(found.map(({ key }) => key)).toEqual(['wished', 'new', 'held settler 0'])
   })
+
+  it('begin with those that have a nonce, then come the urgent ones', async () => {
+    const address = `0x${'22'.repeat(20)}`
+    for (const key of ['waits', 'signed', 'urgent'])
+      await ask(`order ${key}`, 'registrar', 'requested')
+    await open.database.query(
+      `UPDATE chain.tx_request SET is_urgent = true WHERE key = 'order urgent'`,
+    )
+    await open.database.query(
+      `INSERT INTO chain.nonce (signer, nonce, request)
+       SELECT $1, 0, id FROM chain.tx_request WHERE key = 'order signed'`,
+      [address],
+    )
+    const found = await listOpen(open.database, 'registrar', 3)
+    expect(found.map(({ key }) => key)).toEqual(['order signed', 'order urgent', 'order waits'])
+  })
 })

@@ -192,11 +192,10 @@ export class Campaign {
   }
 
   async #well(): Promise<void> {
-    await until(
-      'a node that is well',
-      async () => (await readiness(this.sandbox)) === 200,
-      PATIENCE_MS,
-    )
+    const isWell = async () => (await readiness(this.sandbox)) === 200
+    await until('a node that is well', isWell, PATIENCE_MS).catch(async (cause: unknown) => {
+      throw new CampaignFailure(`not well: ${await this.sandbox.troubles()}`, { cause })
+    })
   }
 
   async #requireSequence(detail: string): Promise<void> {

@@ -37,6 +37,8 @@ const LONGEST_RETRY_MS = 400
 const DEPOSIT_TIMEOUT_MS = 10_000
 /** Acknowledgements of the last moments before an end, which are most at risk. */
 const GLANCED = 60
+/** Of a thousand requests: about as many as a chain pays that is ended every few seconds. */
+const WITHDRAWALS = 5
 const MEMORY = 40
 
 const [sandboxFile = '', ledgerFile = ''] = process.argv.slice(2)
@@ -100,9 +102,9 @@ class Witness {
 
   async #lane(): Promise<void> {
     while (!this.#isStopped) {
-      const dice = randomInt(100)
-      if (dice < 72) await this.#order()
-      else if (dice < 98) await this.#cancel()
+      const dice = randomInt(1000)
+      if (dice < 720) await this.#order()
+      else if (dice < 1000 - WITHDRAWALS) await this.#cancel()
       else await this.#withdrawal()
     }
   }

@@ -1,4 +1,5 @@
 import { StandardMerkleTree } from '@openzeppelin/merkle-tree'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ZERO_HASH } from '#settlement/batch.ts'
 import { present } from '#kernel/assert.ts'
@@ -56,8 +57,24 @@ describe('trade leaves', () => {
     expect(await tradesRoot([])).toBe(ZERO_HASH)
   })
 
+  it('have the root that the standard tree gives them, whatever they hold', () => {
+    const uint = (bits: bigint) => fc.bigInt({ min: 0n, max: 2n ** bits - 1n }).map(String)
+    const id = fc.uint8Array({ minLength: 16, maxLength: 16 })
+    const hex = id.map((bytes) => `0x${Buffer.from(bytes).toString('hex')}`)
+    const fields = TRADE_LEAF_TYPES.map((type) =>
+      type === 'bytes16' ? hex : uint(BigInt(type.slice(4))),
+    )
+    const leaves = fc.array(fc.tuple(...fields), { minLength: 1, maxLength: 9 })
+    fc.assert(
+      fc.property(leaves, (some) => {
+        const standard = StandardMerkleTree.of(some, [...TRADE_LEAF_TYPES])
+        expect(merkleRoot({ leaves: some, types: TRADE_LEAF_TYPES })).toBe(standard.root)
+      }),
+    )
+  })
+
   it('have the same root beside the event loop as in line', async () => {
-    const leaves = Array.from({ length: 60 }, (_, place) => {
+    const leaves = Array.from({ length: 120 }, (_, place) => {
       const [leaf] = tradeLeaves([
         { ...BASE, sequence: BigInt(place + 1) },
         { ...QUOTE, sequence: BigInt(place + 1) },

@@ -82,7 +82,7 @@ function findByKey(view: View, key: unknown): Row | undefined {
 }
 
 function putRequest(view: View, p: readonly unknown[]): readonly Row[] {
-  const [id, key, signer, target, data, gasCap] = p
+  const [id, key, signer, target, data, gasCap, isUrgent] = p
   view.lock('chain.tx_request_key', text(key), 'update')
   if (findByKey(view, key) !== undefined) return []
   view.put('chain.tx_request', text(id), {
@@ -93,6 +93,7 @@ function putRequest(view: View, p: readonly unknown[]): readonly Row[] {
     target,
     data,
     gas_cap: gasCap === null || gasCap === undefined ? null : big(gasCap),
+    is_urgent: isUrgent,
     state: 'requested',
     error: null,
     wish: null,
@@ -359,14 +360,18 @@ export const CHAIN_STATEMENTS: readonly StatementPattern[] = [
   [
     /FROM chain\.tx_request r LEFT JOIN .* WHERE r\.state NOT IN/,
     (view, p) => {
-      const isParked = (row: Row): number => Number(row['state'] === 'held' && row['wish'] === null)
+      const rank = (row: Row): number => {
+        if (row['state'] === 'held' && row['wish'] === null) return 3
+        if (row['nonce'] !== null) return 0
+        return row['is_urgent'] === true ? 1 : 2
+      }
       return view
         .rows('chain.tx_request')
         .filter((row) => !OVER.has(text(row['state'])) && row['signer'] === p[0])
         .toSorted(by('seq'))
-        .toSorted((a, b) => isParked(a) - isParked(b))
-        .slice(0, Number(p[1]))
         .map((row) => requestRow(view, row))
+        .toSorted((a, b) => rank(a) - rank(b))
+        .slice(0, Number(p[1]))
     },
   ],
   [/^UPDATE chain\.nonce SET is_lost = true/, loseNonce],

@@ -38,6 +38,8 @@ export class SandboxFailure extends Error {
 }
 
 const KEPT_LINES = 4000
+const LOGGED_LINES = 40
+const LINE_LENGTH = 400
 const PEERS_FILE = 'peers.json'
 
 /** How the node is cut into processes; the first one of each also keeps the ground. */
@@ -258,7 +260,7 @@ export class Sandbox {
     const deadline = performance.now() + this.#startTimeoutMs
     while (!existsSync(join(this.home, PEERS_FILE))) {
       const isOver = child.exitCode !== null || performance.now() > deadline
-      if (isOver) throw new SandboxFailure(`the node has no ground: ${this.#tail()}`)
+      if (isOver) throw new SandboxFailure(`the node has no ground: ${await this.troubles()}`)
       await sleep(25)
     }
     const isRelayed = (this.#env['KAFKA_BROKERS'] ?? process.env['KAFKA_BROKERS'] ?? '') !== ''
@@ -298,12 +300,12 @@ export class Sandbox {
       if (child.exitCode !== null || child.signalCode !== null) {
         // What it said last may still be in the pipe.
         await sleep(200)
-        throw new SandboxFailure(`the node ended: ${this.#tail()}`)
+        throw new SandboxFailure(`the node ended: ${await this.troubles()}`)
       }
       if ((await this.#isReady()) && (await this.health()).every(({ ok }) => ok)) return
       await sleep(25)
     }
-    throw new SandboxFailure(`the node was not ready in time: ${this.#tail()}`)
+    throw new SandboxFailure(`the node was not ready in time: ${await this.troubles()}`)
   }
 
   async #isReady(): Promise<boolean> {
@@ -328,8 +330,17 @@ export class Sandbox {
     return child.exitCode
   }
 
-  #tail(): string {
-    return this.#lines.slice(-25).join('\n')
+  /** Why a node does not get there: what is not well, what it printed and what it logged last. */
+  async troubles(): Promise<string> {
+    const health = this.#facts['api'] === undefined ? [] : await this.health()
+    const sick = health.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`)
+    const file = join(this.home, 'node.log')
+    const log = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []
+    // Whoever was refused meanwhile says nothing of the cause.
+    const logged = log.filter((line) => !line.includes('"http.unavailable"')).slice(-LOGGED_LINES)
+    return [...sick, ...this.#lines.slice(-25), ...logged]
+      .map((line) => line.slice(0, LINE_LENGTH))
+      .join('\n')
   }
 }
 

@@ -1,7 +1,13 @@
 import hardhatEthers from '@nomicfoundation/hardhat-ethers'
 import { configVariable, defineConfig } from 'hardhat/config'
 import type { HardhatPlugin } from 'hardhat/types/plugins'
+import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { buildPlan } from './scripts/contracts/build-plan.ts'
+import { handlerReport } from './scripts/contracts/handler-report.ts'
+
+const FUZZ_RUNS = Number(process.env['FUZZ_RUNS'] ?? 1_000)
+const CALLS_A_RUN = 50
 
 /** Code size limits do not apply to tests, and warnings about packages are not ours to fix. */
 const SIZE_WARNINGS = ['3860', '5574']
@@ -19,11 +25,12 @@ const warningsAreErrors: HardhatPlugin = {
               const errors = (output.errors ?? []).flatMap((error) => {
                 const file = /--> (\S+?):/.exec(error.formattedMessage ?? '')?.[1] ?? ''
                 if (error.severity !== 'warning') return [error]
+                // What is compiled for a test without the optimizer is never deployed.
+                const isSize = SIZE_WARNINGS.includes(error.errorCode ?? '')
+                if (isSize && input.settings.optimizer?.enabled !== true) return []
                 if (file.startsWith('project/contracts/'))
                   return [{ ...error, severity: 'error' as const, type: 'StrictWarning' }]
-                const quiet =
-                  file.startsWith('npm/') || SIZE_WARNINGS.includes(error.errorCode ?? '')
-                return quiet ? [] : [error]
+                return file.startsWith('npm/') || isSize ? [] : [error]
               })
               return { ...output, errors }
             },
@@ -32,12 +39,21 @@ const warningsAreErrors: HardhatPlugin = {
   },
 }
 
-/** These create the contracts from their artifacts, so optimizing the tests themselves would only take time. */
-const SUITE_TESTS = ['Assets', 'ClearingHouse', 'InvestorRegistry'].map(
-  (name) => `test/contracts/${name}.t.sol`,
-)
+/** These prove the optimized code of the libraries that they contain. */
+const UNIT_TESTS = ['Lanes.t.sol', 'LaneStore.t.sol']
 
-function compiler(settings: Readonly<Record<string, unknown>>) {
+/** The others create the contracts from their artifacts, so optimizing the tests themselves would only take time. */
+function suiteTests(): readonly string[] {
+  const folder = new URL('test/contracts/', import.meta.url)
+  // The image that deploys has no tests.
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.sol') && !UNIT_TESTS.includes(file))
+    .map((file) => `test/contracts/${file.replaceAll('\\', '/')}`)
+}
+
+/** The compiler that npm brought, with these settings. */
+export function compiler(settings: Readonly<Record<string, unknown>>) {
   return {
     version: '0.8.37',
     path: fileURLToPath(import.meta.resolve('solc/soljson.js')),
@@ -62,8 +78,23 @@ function networksFromVariables() {
   )
 }
 
+const OPTIMIZED = { viaIR: true, optimizer: { enabled: true, runs: 10_000 } }
+
+/** A second run of the compiler at the same time: about half of the work. */
+const besides = compiler(OPTIMIZED)
+const BESIDES = [
+  'contracts/access/Authority.sol',
+  'contracts/compliance/PolicyEngine.sol',
+  'contracts/supply/ReserveGate.sol',
+  'contracts/supply/SupplyController.sol',
+  'contracts/token/Distributor.sol',
+  ...UNIT_TESTS.map((name) => `test/contracts/${name}`),
+]
+const unoptimized = compiler({})
+
 export default defineConfig({
-  plugins: [hardhatEthers, warningsAreErrors],
+  plugins: [hardhatEthers, buildPlan, warningsAreErrors],
+  tasks: [handlerReport],
   paths: {
     sources: './contracts',
     tests: { solidity: './test/contracts' },
@@ -72,8 +103,22 @@ export default defineConfig({
   },
   networks: networksFromVariables(),
   solidity: {
-    compilers: [compiler({ viaIR: true, optimizer: { enabled: true, runs: 10_000 } })],
-    overrides: Object.fromEntries(SUITE_TESTS.map((file) => [file, compiler({})])),
+    compilers: [compiler(OPTIMIZED)],
+    overrides: {
+      ...Object.fromEntries(BESIDES.map((file) => [file, besides])),
+      ...Object.fromEntries(suiteTests().map((file) => [file, unoptimized])),
+      // Its hot loop is assembly, so fewer runs cost little gas and spare a good deal of code.
+      'contracts/settlement/ClearingHouse.sol': compiler({
+        viaIR: true,
+        optimizer: { enabled: true, runs: 700 },
+      }),
+    },
   },
-  test: { solidity: { fuzz: { runs: Number(process.env['FUZZ_RUNS'] ?? 1000) } } },
+  test: {
+    solidity: {
+      fuzz: { runs: FUZZ_RUNS },
+      // As many calls for each invariant as runs of each fuzz test.
+      invariant: { runs: Math.ceil(FUZZ_RUNS / CALLS_A_RUN), depth: CALLS_A_RUN },
+    },
+  },
 })

@@ -1,7 +1,9 @@
 import { parseArgs, styleText } from 'node:util'
 import { at, rows, show, text, type Body } from './body.ts'
+import { Chain } from './audit/chain.ts'
 import { JournalReader, type Journal } from './audit/journal.ts'
 import { Lanes } from './audit/lanes.ts'
+import { Suite, type SuiteHistory } from './audit/suite.ts'
 import { Vault, type SettledBatch, type VaultHistory } from './audit/vault.ts'
 import { readSandbox, requireReady, ScriptFailure, userOf } from './sandbox-access.ts'
 import { short, tableLines } from './table.ts'
@@ -13,7 +15,8 @@ const HELP = `Recomputes what a node claims, from its API and the chain alone.
   npm run audit -- --api <url> --rpc <url> --key <key>   any node; the key is an auditor's
 
 Journal hashes from the stored text, the head from the calldata of every settlement, the netting of
-every batch from the journal, every lane from calldata and events. Exit 1 when anything differs.`
+every batch from the journal, every lane from calldata and events (deposits, withdrawals, exits), every
+supply and every freeze from events. Exit 1 when anything differs.`
 
 interface Target {
   readonly api: string
@@ -105,6 +108,7 @@ function checkNetting(journal: Journal, history: VaultHistory): readonly BatchCh
 function report(
   journal: Journal,
   history: VaultHistory,
+  suite: SuiteHistory,
   checks: readonly BatchCheck[],
 ): readonly string[] {
   const say = (line = ''): void => void process.stdout.write(`${line}\n`)
@@ -123,12 +127,15 @@ function report(
   for (const line of tableLines(header, batches)) say(line)
   say()
   say(styleText('bold', `Recomputed as of block ${history.block}`))
-  const faults = [...journal.faults, ...history.faults, ...checks.flatMap((check) => check.faults)]
+  const faults = [journal, history, suite, ...checks].flatMap((part) => part.faults)
   say(`journal    ${journal.batches.length} batches, ${journal.movements.length} netted transfers`)
   say(
-    `chain      ${history.batches.length} batches, ${history.deposits} deposits, ${history.withdrawals} withdrawals`,
+    `chain      ${history.batches.length} batches, ${history.deposits} deposits, ${history.withdrawals} withdrawals, ${history.exits} lanes taken by exits`,
   )
+  if (history.isEnded) say('settlement ended for good: exit mode')
   say(`lanes      ${lanes.length}, each compared with ClearingHouse.balanceOf`)
+  say(`supply     ${suite.supplies.size} assets, ${suite.redemptions} redemptions`)
+  say(`frozen     ${suite.frozen.length === 0 ? 'nobody' : `accounts ${suite.frozen.join(', ')}`}`)
   return faults
 }
 
@@ -141,11 +148,19 @@ async function main(): Promise<number> {
   }
   await requireReady(target.api)
   const contracts = await get(target, '/v1/contracts')
-  const vault = text(contracts, 'contracts', 'ClearingHouse', 'address')
+  const address = (name: string): string => text(contracts, 'contracts', name, 'address')
+  const addresses = {
+    vault: address('ClearingHouse'),
+    investors: address('InvestorRegistry'),
+    assets: address('AssetRegistry'),
+    supply: address('SupplyController'),
+  }
+  const chain = new Chain(target.rpc)
   // The chain first: what it anchors must then be in the journal.
-  const history = await new Vault(target.rpc, vault).read()
+  const history = await new Vault(chain, addresses.vault).read()
+  const suite = await new Suite(chain, addresses, history.block).read()
   const journal = await readJournal(target)
-  const faults = report(journal, history, checkNetting(journal, history))
+  const faults = report(journal, history, suite, checkNetting(journal, history))
   for (const fault of faults) process.stderr.write(`${styleText('red', '✗')} ${fault}\n`)
   const verdict =
     faults.length === 0 ? styleText('green', 'everything equal') : `${faults.length} differences`

@@ -7,11 +7,15 @@ import {AssetToken} from "../token/AssetToken.sol";
 import {Roles} from "./Roles.sol";
 
 /// @title Every permission of the suite.
-/// @notice OpenZeppelin's AccessManager plus one right that it cannot express: the asset registry may bind the functions
-/// of a token that it made itself, once, to the roles of that asset. It holds no role and can bind nothing else.
+/// @notice OpenZeppelin's AccessManager plus what it cannot express: the asset registry may bind the functions of a token
+/// that it made itself, once, to the roles of that asset (it holds no role and can bind nothing else); granting a role again
+/// never shortens a delay; and UPGRADER is never granted with less than the upgrade delay.
 contract Authority is AccessManager {
     /// @notice The only caller of `bindAsset`.
     address public immutable ASSET_REGISTRY;
+
+    /// @notice Least delay of an UPGRADER, seconds: longer than an exit takes, so that whoever dislikes an upgrade is gone.
+    uint32 public immutable UPGRADE_DELAY;
 
     /// @notice Whether a token was bound; what the admin changes afterwards stays changed.
     mapping(address token => bool) public isBound;
@@ -22,13 +26,18 @@ contract Authority is AccessManager {
     /// @notice An asset's token is governed from now on.
     event AssetBound(uint16 indexed asset, address indexed token);
 
-    constructor(address initialAdmin, address assetRegistry) AccessManager(initialAdmin) {
+    /// @param initialAdmin Holds ADMIN until the handover.
+    /// @param assetRegistry The only caller of `bindAsset`.
+    /// @param upgradeDelay Least delay of an UPGRADER, seconds; at least the exit delay and two settlement cycles.
+    constructor(address initialAdmin, address assetRegistry, uint32 upgradeDelay) AccessManager(initialAdmin) {
         ASSET_REGISTRY = assetRegistry;
+        UPGRADE_DELAY = upgradeDelay;
     }
 
     /// @notice Binds the functions of a token to the roles of its asset. Caller: the asset registry.
     /// @dev The token's address is computed here from the registry's own CREATE2, so no other contract can be the target.
-    /// The holders of the global PAUSER and UNPAUSER roles administer those of the asset.
+    /// The holders of the global role administer that of the asset. The ERC-7943 form of a forced transfer, which names no
+    /// order, is left to ADMIN.
     /// @param asset Asset id; also the CREATE2 salt.
     /// @param initCodeHash Hash of the token proxy's creation code and arguments.
     /// @return token The address that was bound.
@@ -40,8 +49,29 @@ contract Authority is AccessManager {
 
         _bind(token, AssetToken.pause.selector, asset, Roles.PAUSER);
         _bind(token, AssetToken.unpause.selector, asset, Roles.UNPAUSER);
+        _bind(token, AssetToken.setFrozenTokens.selector, asset, Roles.FREEZER);
+        _bind(token, AssetToken.setFrozenIf.selector, asset, Roles.FREEZER);
+        _bind(token, AssetToken.forcedTransferWithDocument.selector, asset, Roles.ENFORCER);
+        _bind(token, AssetToken.recover.selector, asset, Roles.ENFORCER);
         _setTargetFunctionRole(token, AssetToken(token).upgradeToAndCall.selector, Roles.UPGRADER);
+        _setRoleAdmin(Roles.ofAsset(Roles.ISSUER, asset), Roles.ISSUER);
+        _setRoleAdmin(Roles.ofAsset(Roles.DISTRIBUTOR, asset), Roles.DISTRIBUTOR);
         emit AssetBound(asset, token);
+    }
+
+    /// @dev The larger delay wins: a role must be revoked before it can be granted with a shorter one, and both are seen.
+    function _grantRole(
+        uint64 roleId,
+        address account,
+        uint32 grantDelay,
+        uint32 executionDelay
+    ) internal override returns (bool) {
+        (uint48 since, uint32 current, uint32 pending, ) = getAccess(roleId, account);
+        uint32 delay = executionDelay;
+        if (since != 0 && current > delay) delay = current;
+        if (since != 0 && pending > delay) delay = pending;
+        if (roleId == Roles.UPGRADER && delay < UPGRADE_DELAY) delay = UPGRADE_DELAY;
+        return super._grantRole(roleId, account, grantDelay, delay);
     }
 
     function _bind(address token, bytes4 selector, uint16 asset, uint64 role) private {

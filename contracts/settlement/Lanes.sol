@@ -45,11 +45,6 @@ library Lanes {
         }
     }
 
-    /// @notice The lowest bits of the three lanes as a number of three bits.
-    function compress(uint256 lowest) internal pure returns (uint256) {
-        return (lowest | (lowest >> 71) | (lowest >> 142)) & 7;
-    }
-
     /// @notice Adds and subtracts by lane. Test the result with `isIn` before it is used.
     function move(uint256 word, uint256 credits, uint256 debits) internal pure returns (uint256) {
         unchecked {
@@ -64,11 +59,23 @@ library Lanes {
 
     /// @notice One lane of a word.
     function amountAt(uint256 word, uint256 lane) internal pure returns (uint256) {
-        return (word >> (lane * LANE_BITS)) & ((1 << LANE_BITS) - 1);
+        unchecked {
+            return (word >> (lane * LANE_BITS)) & ((1 << LANE_BITS) - 1);
+        }
+    }
+
+    /// @notice 1 when a lane holds something, otherwise 0.
+    function heldAt(uint256 word, uint256 lane) internal pure returns (uint256 held) {
+        uint256 amount = amountAt(word, lane);
+        assembly ("memory-safe") {
+            held := iszero(iszero(amount))
+        }
     }
 
     /// @notice A word that holds an amount in one lane. The amount must be within range.
     function inLane(uint256 amount, uint256 lane) internal pure returns (uint256) {
-        return amount << (lane * LANE_BITS);
+        unchecked {
+            return amount << (lane * LANE_BITS);
+        }
     }
 }

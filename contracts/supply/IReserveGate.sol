@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 /// @title What the supply controller asks about attested reserves.
 interface IReserveGate {
-    /// @notice The reserve that backs an asset now, atoms; zero when unset, stale or negative.
+    /// @notice The reserve that backs an asset now, atoms; zero when unset, stale, negative, dated in the future or in
+    /// decimals other than expected.
     function reserveOf(uint16 asset) external view returns (uint256);
 }

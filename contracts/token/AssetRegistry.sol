@@ -6,10 +6,13 @@ import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.s
 import {Authority} from "../access/Authority.sol";
 import {ClearingHouse} from "../settlement/ClearingHouse.sol";
 import {SupplyController} from "../supply/SupplyController.sol";
+import {IAssets} from "../types/IAssets.sol";
 import {AssetToken} from "./AssetToken.sol";
+import {CorporateActions} from "./CorporateActions.sol";
+import {Documents} from "./Documents.sol";
 
-/// @title The list of assets and the factory of their tokens.
-contract AssetRegistry is AccessManaged {
+/// @title The list of assets and the factory of their tokens, with the documents and corporate actions of each.
+contract AssetRegistry is IAssets, Documents, CorporateActions {
     /// @param token The asset's ERC-20.
     /// @param isExternal Whether the token is not of this suite (cash).
     /// @param terms Hash of the parameters that the asset was created or listed with.
@@ -37,6 +40,10 @@ contract AssetRegistry is AccessManaged {
     /// @notice A token from outside became an asset; scale in token units per atom.
     event ExternalListed(uint16 indexed asset, address indexed token, uint64 scale, uint128 allowedClasses);
 
+    /// @param authority Decides who may call what; also binds the tokens made here.
+    /// @param tokenImplementation What the token proxies run.
+    /// @param clearingHouse Learns of each asset.
+    /// @param supplyController Learns of each token made here.
     constructor(
         address authority,
         address tokenImplementation,
@@ -98,7 +105,7 @@ contract AssetRegistry is AccessManaged {
     }
 
     /// @notice The token of an asset, zero when there is none.
-    function tokenOf(uint16 asset) external view returns (address) {
+    function tokenOf(uint16 asset) external view override returns (address) {
         return _assets[asset].token;
     }
 
@@ -108,7 +115,7 @@ contract AssetRegistry is AccessManaged {
     }
 
     /// @notice Whether the asset's token is not of this suite.
-    function isExternal(uint16 asset) external view returns (bool) {
+    function isExternal(uint16 asset) external view override returns (bool) {
         return _assets[asset].isExternal;
     }
 

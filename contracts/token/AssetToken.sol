@@ -5,24 +5,42 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {Move} from "../compliance/IPolicyModule.sol";
 import {InvestorRegistry} from "../compliance/InvestorRegistry.sol";
+import {Party} from "../compliance/Party.sol";
+import {PolicyEngine} from "../compliance/PolicyEngine.sol";
+import {IERC7943Fungible} from "./IERC7943.sol";
 
-/// @title A registered asset as an ERC-20; one token unit is one atom of the ledger.
-/// @notice Minted to and burned from the vault only. Between wallets the receiver must be registered, unexpired and of an
-/// allowed class; the vault may always send and receive, so that no rule locks a balance in.
+/// @title A registered asset as an ERC-20 with ERC-7943; one token unit is one atom of the ledger.
+/// @notice Minted to and burned from the vault only. A sender must be registered and not frozen; a receiver also unexpired
+/// and of an allowed class; the rules of the PolicyEngine come on top. The vault and the supply controller always pay out,
+/// and receive whenever the sender may send: neither pause nor freeze nor a rule stops a settled supply change, a
+/// withdrawal, an exit or a redemption here.
 /// @dev Runs behind an ERC-1967 proxy. The bases keep their plain slots in this order of inheritance; an upgrade may add
-/// fields only to the ERC-7201 struct. The EIP-712 name is fixed, so that a new display name cannot revive old permits.
-contract AssetToken is Initializable, ERC20Permit, Pausable, AccessManaged, UUPSUpgradeable {
+/// fields only to the ERC-7201 struct. Upgrades wait for the UPGRADER's delay, which the deployment keeps at or above the
+/// exit delay and two cycles. The EIP-712 name is fixed, so that a new display name cannot revive old permits.
+contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeable, IERC7943Fungible {
+    /// @param isPaused Beside the other facts that each transfer reads.
+    /// @param frozen Atoms of a wallet that may not leave it; the highest number means all, also what comes later.
     /// @custom:storage-location erc7201:mooring.AssetToken
     struct TokenStorage {
         uint16 asset;
         uint8 decimals;
         uint128 allowedClasses;
+        bool isPaused;
         string name;
         string symbol;
+        mapping(address wallet => uint256) frozen;
     }
+
+    /// @notice The frozen amount that stands for the whole wallet.
+    uint256 public constant WHOLE_WALLET = type(uint256).max;
 
     /// @dev keccak256(abi.encode(uint256(keccak256("mooring.AssetToken")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE_SLOT = 0xa382cd08d584adcf486918580548a103b87ee2dbf6f027a4b8185f6f26b72b00;
@@ -30,24 +48,42 @@ contract AssetToken is Initializable, ERC20Permit, Pausable, AccessManaged, UUPS
     InvestorRegistry public immutable INVESTOR_REGISTRY;
     address public immutable VAULT;
     address public immutable SUPPLY_CONTROLLER;
+    PolicyEngine public immutable POLICY_ENGINE;
 
     error NotSupplyController(address caller);
-    error ReceiverRefused(address receiver, uint32 account, uint8 class);
+    error SuiteAsHolder(address holder);
+    error SelfTransfer(address wallet);
+    error FrozenChanged(address account, uint256 expected, uint256 actual);
+    error NotRecoverable(address lost, address wallet);
+
+    /// @notice The order behind a freeze of tokens.
+    event FrozenByOrder(address indexed account, uint256 amount, bytes32 indexed documentHash);
+    /// @notice The order behind a forced transfer.
+    event ForcedByOrder(address indexed from, address indexed to, uint256 amount, bytes32 indexed documentHash);
+    /// @notice A former wallet's tokens and its frozen amount went to a wallet of the same account.
+    event Recovered(address indexed lost, address indexed wallet, uint256 amount, bytes32 indexed documentHash);
+
+    modifier onlySupplyController() {
+        if (msg.sender != SUPPLY_CONTROLLER) revert NotSupplyController(msg.sender);
+        _;
+    }
 
     constructor(
         address authority,
         InvestorRegistry investorRegistry,
         address vault,
-        address supplyController
+        address supplyController,
+        PolicyEngine policyEngine
     ) ERC20("", "") ERC20Permit("Mooring Asset") AccessManaged(authority) {
         INVESTOR_REGISTRY = investorRegistry;
         VAULT = vault;
         SUPPLY_CONTROLLER = supplyController;
+        POLICY_ENGINE = policyEngine;
         _disableInitializers();
     }
 
     /// @notice Sets up a proxy, from its constructor.
-    /// @param authority Who decides about pause and upgrades.
+    /// @param authority Who decides about freezes, forced transfers, pause and upgrades.
     /// @param asset_ Asset id.
     /// @param name_ Display name.
     /// @param symbol_ Unique symbol.
@@ -73,20 +109,91 @@ contract AssetToken is Initializable, ERC20Permit, Pausable, AccessManaged, UUPS
         _mint(VAULT, amount);
     }
 
-    /// @notice Burns from the vault. Caller: the supply controller.
+    /// @notice Burns from the vault what left its lanes. Caller: the supply controller.
     /// @param amount Atoms.
     function burn(uint256 amount) external onlySupplyController {
         _burn(VAULT, amount);
     }
 
-    /// @notice Stops every move and approval of this token. Caller: PAUSER of the asset.
+    /// @notice Stops every transfer and approval of wallets. Caller: PAUSER of the asset.
     function pause() external restricted {
-        _pause();
+        _requireNotPaused();
+        _storage().isPaused = true;
+        emit Pausable.Paused(msg.sender);
     }
 
     /// @notice Starts them again. Caller: UNPAUSER of the asset.
     function unpause() external restricted {
-        _unpause();
+        if (!paused()) revert Pausable.ExpectedPause();
+        _storage().isPaused = false;
+        emit Pausable.Unpaused(msg.sender);
+    }
+
+    /// @notice Replaces the frozen amount of a wallet (ERC-7943). Caller: FREEZER of the asset.
+    /// @param account Any wallet, not one of the suite.
+    /// @param amount Atoms, also above the balance; `WHOLE_WALLET` for everything. Zero ends the freeze.
+    function setFrozenTokens(address account, uint256 amount) external restricted returns (bool) {
+        _freeze(account, amount);
+        return true;
+    }
+
+    /// @notice Replaces the frozen amount of a wallet unless somebody else changed it. Caller: FREEZER of the asset.
+    /// @param account Any wallet, not one of the suite.
+    /// @param expected What the caller takes the frozen amount to be, atoms.
+    /// @param next Atoms as in `setFrozenTokens`.
+    /// @param documentHash Hash of the order.
+    function setFrozenIf(address account, uint256 expected, uint256 next, bytes32 documentHash) external restricted {
+        uint256 actual = getFrozenTokens(account);
+        if (actual != expected) revert FrozenChanged(account, expected, actual);
+        _freeze(account, next);
+        emit FrozenByOrder(account, next, documentHash);
+    }
+
+    /// @notice Moves tokens without the holder's consent (ERC-7943). Caller: ADMIN, since this form names no order.
+    /// @param from Any wallet, not one of the suite.
+    /// @param to Another wallet that may receive.
+    /// @param amount Atoms; what is taken from the frozen part ends being frozen.
+    function forcedTransfer(address from, address to, uint256 amount) external restricted returns (bool) {
+        _force(from, to, amount);
+        return true;
+    }
+
+    /// @notice Moves tokens without the holder's consent, by an order. Caller: ENFORCER of the asset.
+    /// @param from Any wallet, not one of the suite.
+    /// @param to Another wallet that may receive.
+    /// @param amount Atoms; what is taken from the frozen part ends being frozen.
+    /// @param documentHash Hash of the order.
+    function forcedTransferWithDocument(
+        address from,
+        address to,
+        uint256 amount,
+        bytes32 documentHash
+    ) external restricted {
+        _force(from, to, amount);
+        emit ForcedByOrder(from, to, amount, documentHash);
+    }
+
+    /// @notice Moves all that a former wallet holds, with its frozen amount, to a wallet of the same account. Caller:
+    /// ENFORCER of the asset, after the registry replaced or unlinked the wallet.
+    /// @param lost A wallet that no longer acts for its account.
+    /// @param wallet A wallet that does.
+    /// @param documentHash Hash of the evidence.
+    function recover(address lost, address wallet, bytes32 documentHash) external restricted {
+        (Party former, Party current) = INVESTOR_REGISTRY.partiesOf(lost, wallet);
+        bool isSameAccount = former.account() != 0 && former.account() == current.account();
+        if (former.isActive() || !current.isActive() || !isSameAccount) revert NotRecoverable(lost, wallet);
+
+        uint256 amount = balanceOf(lost);
+        uint256 frozen = getFrozenTokens(lost);
+        if (frozen != 0) {
+            uint256 already = getFrozenTokens(wallet);
+            _freeze(wallet, already > WHOLE_WALLET - frozen ? WHOLE_WALLET : already + frozen);
+            _freeze(lost, 0);
+        }
+        _askPolicy(lost, wallet, amount, former, current, false);
+        super._update(lost, wallet, amount);
+        emit ForcedTransfer(lost, wallet, amount);
+        emit Recovered(lost, wallet, amount, documentHash);
     }
 
     /// @notice Asset id.
@@ -97,6 +204,45 @@ contract AssetToken is Initializable, ERC20Permit, Pausable, AccessManaged, UUPS
     /// @notice Bit c set: class c may receive.
     function allowedClasses() external view returns (uint128) {
         return _storage().allowedClasses;
+    }
+
+    /// @notice Whether the wallet's owner may send: registered, and neither account nor whole wallet frozen (ERC-7943).
+    function canSend(address account) public view returns (bool) {
+        if (_isOfSuite(account)) return true;
+        return INVESTOR_REGISTRY.partyOf(account).maySend() && getFrozenTokens(account) != WHOLE_WALLET;
+    }
+
+    /// @notice Whether the wallet may receive: registered, unexpired, not frozen, of an allowed class (ERC-7943).
+    function canReceive(address account) public view returns (bool) {
+        return _isOfSuite(account) || INVESTOR_REGISTRY.partyOf(account).mayReceive(_storage().allowedClasses);
+    }
+
+    /// @notice Whether a transfer would pass, for want of balance too (ERC-7943). `POLICY_ENGINE.check` names the rule.
+    function canTransfer(address from, address to, uint256 amount) external view returns (bool) {
+        if (amount > balanceOf(from)) return false;
+        if (_isOfSuite(from)) return to != address(0);
+        if (paused() || !canSend(from) || !canReceive(to) || amount > _unfrozen(from)) return false;
+        return POLICY_ENGINE.check(_storage().asset, from, to, amount) == 0;
+    }
+
+    /// @notice Frozen atoms of a wallet; may exceed its balance (ERC-7943).
+    function getFrozenTokens(address account) public view returns (uint256) {
+        return _storage().frozen[account];
+    }
+
+    /// @notice Whether transfers and approvals of wallets are stopped.
+    function paused() public view returns (bool) {
+        return _storage().isPaused;
+    }
+
+    /// @notice ERC-165.
+    function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
+        return
+            interfaceId == type(IERC7943Fungible).interfaceId ||
+            interfaceId == type(IERC20).interfaceId ||
+            interfaceId == type(IERC20Metadata).interfaceId ||
+            interfaceId == type(IERC20Permit).interfaceId ||
+            interfaceId == type(IERC165).interfaceId;
     }
 
     /// @notice Display name.
@@ -114,29 +260,102 @@ contract AssetToken is Initializable, ERC20Permit, Pausable, AccessManaged, UUPS
         return _storage().decimals;
     }
 
-    modifier onlySupplyController() {
-        if (msg.sender != SUPPLY_CONTROLLER) revert NotSupplyController(msg.sender);
-        _;
-    }
-
-    /// @dev The one place that every change of a balance passes.
-    function _update(address from, address to, uint256 value) internal override whenNotPaused {
-        if (from != address(0) && to != address(0) && from != VAULT && to != VAULT) _requireReceiver(to);
+    /// @dev The one place that every transfer passes. Only forced transfers and recoveries go to the base directly, after
+    /// checks of their own; there is no flag that could outlive them.
+    function _update(address from, address to, uint256 value) internal override {
+        if (from != address(0) && to != address(0)) {
+            if (_isOfSuite(from)) _askPolicy(from, to, value, Party.wrap(0), Party.wrap(0), false);
+            else _requireMove(from, to, value);
+        }
         super._update(from, to, value);
     }
 
-    function _approve(address owner, address spender, uint256 value, bool emitEvent) internal override whenNotPaused {
+    /// @dev `transferFrom` spends an allowance without an event; the transfer itself is checked there.
+    function _approve(address owner, address spender, uint256 value, bool emitEvent) internal override {
+        if (emitEvent) {
+            _requireNotPaused();
+            if (!canSend(owner)) revert ERC7943CannotSend(owner);
+        }
         super._approve(owner, spender, value, emitEvent);
     }
 
     /// @dev Caller: UPGRADER, whose calls the Authority delays.
     function _authorizeUpgrade(address) internal override restricted {}
 
-    function _requireReceiver(address to) private view {
-        (uint32 account, uint8 class, uint64 expiry) = INVESTOR_REGISTRY.investorOf(to);
-        bool current = account != 0 && (expiry == 0 || block.timestamp < expiry);
-        bool allowed = (_storage().allowedClasses >> class) & 1 != 0;
-        if (!current || !allowed) revert ReceiverRefused(to, account, class);
+    function _requireMove(address from, address to, uint256 value) private {
+        _requireNotPaused();
+        TokenStorage storage $ = _storage();
+        (Party sender, Party receiver) = INVESTOR_REGISTRY.partiesOf(from, to);
+        uint256 frozen = $.frozen[from];
+        if (!sender.maySend() || frozen == WHOLE_WALLET) revert ERC7943CannotSend(from);
+        if (!_isOfSuite(to) && !receiver.mayReceive($.allowedClasses)) revert ERC7943CannotReceive(to);
+
+        uint256 balance = balanceOf(from);
+        if (value > balance) revert ERC20InsufficientBalance(from, balance, value);
+        uint256 unfrozen = balance > frozen ? balance - frozen : 0;
+        if (value > unfrozen) revert ERC7943InsufficientUnfrozenBalance(from, value, unfrozen);
+        uint8 code = _askPolicy(from, to, value, sender, receiver, true);
+        if (code != 0) revert ERC7943CannotTransfer(from, to, value);
+    }
+
+    function _askPolicy(
+        address from,
+        address to,
+        uint256 value,
+        Party sender,
+        Party receiver,
+        bool isChecked
+    ) private returns (uint8 code) {
+        Move memory move = Move({
+            token: address(this),
+            asset: _storage().asset,
+            from: from,
+            to: to,
+            amount: value,
+            sender: sender,
+            receiver: receiver,
+            fromBalance: balanceOf(from),
+            toBalance: balanceOf(to)
+        });
+        return POLICY_ENGINE.enforce(move, isChecked);
+    }
+
+    function _force(address from, address to, uint256 amount) private {
+        if (from == address(0)) revert ERC20InvalidSender(from);
+        if (from == to) revert SelfTransfer(from);
+        if (_isOfSuite(from)) revert SuiteAsHolder(from);
+        (Party sender, Party receiver) = INVESTOR_REGISTRY.partiesOf(from, to);
+        if (!receiver.mayReceive(_storage().allowedClasses)) revert ERC7943CannotReceive(to);
+        uint256 balance = balanceOf(from);
+        if (amount > balance) revert ERC20InsufficientBalance(from, balance, amount);
+
+        uint256 unfrozen = _unfrozen(from);
+        uint256 frozen = getFrozenTokens(from);
+        // A whole wallet stays frozen, and never more ends being frozen than moves.
+        if (amount > unfrozen && frozen != WHOLE_WALLET) _freeze(from, frozen - (amount - unfrozen));
+        _askPolicy(from, to, amount, sender, receiver, false);
+        super._update(from, to, amount);
+        emit ForcedTransfer(from, to, amount);
+    }
+
+    function _freeze(address account, uint256 amount) private {
+        if (_isOfSuite(account)) revert SuiteAsHolder(account);
+        _storage().frozen[account] = amount;
+        emit Frozen(account, amount);
+    }
+
+    function _unfrozen(address account) private view returns (uint256) {
+        uint256 balance = balanceOf(account);
+        uint256 frozen = getFrozenTokens(account);
+        return balance > frozen ? balance - frozen : 0;
+    }
+
+    function _isOfSuite(address account) private view returns (bool) {
+        return account == VAULT || account == SUPPLY_CONTROLLER;
+    }
+
+    function _requireNotPaused() private view {
+        if (paused()) revert Pausable.EnforcedPause();
     }
 
     function _storage() private pure returns (TokenStorage storage $) {

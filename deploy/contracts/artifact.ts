@@ -7,10 +7,13 @@ import { createHash } from 'node:crypto'
 export const CONTRACT_FOLDERS = {
   Authority: 'access',
   InvestorRegistry: 'compliance',
+  PolicyEngine: 'compliance',
   AssetToken: 'token',
   AssetRegistry: 'token',
   SupplyController: 'supply',
   ClearingHouse: 'settlement',
+  ReserveGate: 'supply',
+  Distributor: 'token',
   CashToken: 'mocks',
 } as const
 

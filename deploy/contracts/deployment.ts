@@ -4,6 +4,7 @@ import { CREATION_ORDER, creationOf, interfaceOf, planAddresses } from './plan.t
 import { fingerprintOf } from './artifact.ts'
 import { deployErrors } from './errors.ts'
 import { ROLES, handoverCalls } from './permission.ts'
+import { delaysOf } from './settings.ts'
 import { Contract, getCreateAddress } from 'ethers'
 import type { Provider, Signer, TransactionReceipt } from 'ethers'
 import type { Deployment } from './addresses-file.ts'
@@ -69,6 +70,7 @@ class DeploymentRun {
     const { settings, existing } = input
     if (settings.admin.toLowerCase() === deployer.toLowerCase())
       throw deployErrors.admin_is_deployer()
+    delaysOf(settings)
     if (!settings.deployCash && settings.cash.token === undefined) throw deployErrors.cash_missing()
     const [network, nonce] = await Promise.all([
       provider.getNetwork(),
@@ -92,9 +94,10 @@ class DeploymentRun {
   /** Creates the missing contracts at the addresses that the others already know. */
   async create(missing: readonly ContractName[]): Promise<readonly ContractName[]> {
     this.#requireReachable(missing)
+    const terms = { deployer: this.#deployer, ...delaysOf(this.#input.settings) }
     const hashes: string[] = []
     for (const name of missing) {
-      const { data, gasLimit } = creationOf(name, this.#input.artifacts, this.#at, this.#deployer)
+      const { data, gasLimit } = creationOf(name, this.#input.artifacts, this.#at, terms)
       hashes.push(await this.#send({ data, gasLimit }))
       this.#input.report?.(`${name} ${this.#at[name]}`)
     }
@@ -113,7 +116,7 @@ class DeploymentRun {
     if (!Array.isArray(answer) || answer[0] !== true) return
     const calls = handoverCalls(interfaces, this.#at, settings, this.#deployer)
     const data = interfaces('Authority').encodeFunctionData('multicall', [calls])
-    await this.#mined(await this.#send({ to: this.#at.Authority, data, gasLimit: 5_000_000n }))
+    await this.#mined(await this.#send({ to: this.#at.Authority, data, gasLimit: 8_000_000n }))
     this.#input.report?.(`roles given; ${this.#deployer} holds none`)
   }
 

@@ -1,3 +1,4 @@
+import { delaysOf } from './settings.ts'
 import type { Interface } from 'ethers'
 import type { ContractName } from './artifact.ts'
 import type { Addresses } from './plan.ts'
@@ -10,13 +11,25 @@ export const ROLES = {
   REGISTRAR: 2n,
   PAUSER: 3n,
   UNPAUSER: 4n,
+  FREEZER: 5n,
+  ENFORCER: 6n,
   SUPPLY_ADMIN: 7n,
   ATTESTOR_ADMIN: 8n,
   RISK_ADMIN: 9n,
   UPGRADER: 10n,
+  POLICY_ADMIN: 11n,
+  ISSUER: 12n,
+  DISTRIBUTOR: 13n,
+  RECOVERY: 14n,
+  RESERVE_ADMIN: 15n,
 } as const
 
-type Role = keyof typeof ROLES
+export type Role = keyof typeof ROLES
+
+/** The role of one asset, as `Roles.ofAsset` of the contracts. */
+export function roleOfAsset(role: Role, asset: number): bigint {
+  return ((BigInt(asset) + 1n) << 16n) | ROLES[role]
+}
 
 /** Who may call what. Restricted functions that are not named here belong to ADMIN. */
 const PERMISSIONS: readonly {
@@ -29,13 +42,35 @@ const PERMISSIONS: readonly {
   { contract: 'ClearingHouse', role: 'UNPAUSER', functions: ['unpause'] },
   { contract: 'ClearingHouse', role: 'ATTESTOR_ADMIN', functions: ['setAttestors'] },
   { contract: 'ClearingHouse', role: 'RISK_ADMIN', functions: ['setTurnoverCap'] },
-  { contract: 'InvestorRegistry', role: 'REGISTRAR', functions: ['register', 'setClass'] },
+  {
+    contract: 'InvestorRegistry',
+    role: 'REGISTRAR',
+    functions: ['register', 'registerWithClaims', 'setClass', 'revokeWallet'],
+  },
+  {
+    contract: 'InvestorRegistry',
+    role: 'FREEZER',
+    functions: ['freeze', 'unfreeze', 'vetoRecovery'],
+  },
+  {
+    contract: 'InvestorRegistry',
+    role: 'RECOVERY',
+    functions: ['proposeRecovery', 'executeRecovery'],
+  },
+  { contract: 'InvestorRegistry', role: 'POLICY_ADMIN', functions: ['trustIssuer'] },
+  {
+    contract: 'PolicyEngine',
+    role: 'POLICY_ADMIN',
+    functions: ['addModule', 'removeModule', 'forceRemoveModule'],
+  },
   { contract: 'AssetRegistry', role: 'REGISTRAR', functions: ['createAsset'] },
   {
     contract: 'SupplyController',
     role: 'SUPPLY_ADMIN',
-    functions: ['setCeiling', 'setReserveGate'],
+    functions: ['setCeiling', 'setLine', 'setRate', 'setReserveGate'],
   },
+  { contract: 'SupplyController', role: 'PAUSER', functions: ['lowerCeiling'] },
+  { contract: 'ReserveGate', role: 'RESERVE_ADMIN', functions: ['setRule', 'setAttestors'] },
 ]
 
 interface Grant {
@@ -52,16 +87,45 @@ function grants(settings: Settings): readonly Grant[] {
     { role: 'REGISTRAR', to: registrar, delaySeconds: 0 },
     { role: 'PAUSER', to: pauser, delaySeconds: 0 },
     { role: 'UNPAUSER', to: settings.unpauser ?? admin, delaySeconds: 0 },
+    { role: 'FREEZER', to: settings.freezer ?? admin, delaySeconds: 0 },
+    office('ENFORCER'),
     office('SUPPLY_ADMIN'),
     office('ATTESTOR_ADMIN'),
     office('RISK_ADMIN'),
-    office('UPGRADER'),
+    { role: 'UPGRADER', to: admin, delaySeconds: delaysOf(settings).upgradeDelaySeconds },
+    office('POLICY_ADMIN'),
+    office('ISSUER'),
+    office('DISTRIBUTOR'),
+    office('RECOVERY'),
+    office('RESERVE_ADMIN'),
     office('ADMIN'),
   ]
 }
 
 /** Every class from 1 to 83: cash is for all investors. */
 const ALL_CLASSES = (1n << 84n) - 2n
+
+/** What the deployer still does as the admin: cash is asset 0, the gate answers for reserves. */
+function firstCalls(
+  interfaces: (name: ContractName) => Interface,
+  at: Addresses,
+  { cash, reserveAttestors }: Settings,
+): readonly { readonly target: string; readonly data: string }[] {
+  const call = (contract: ContractName, name: string, values: readonly unknown[]) => ({
+    target: at[contract],
+    data: interfaces(contract).encodeFunctionData(name, values),
+  })
+  const signers = reserveAttestors?.addresses.toSorted((a, b) =>
+    a.toLowerCase() < b.toLowerCase() ? -1 : 1,
+  )
+  return [
+    call('AssetRegistry', 'listExternal', [0, at.CashToken, cash.scale, ALL_CLASSES]),
+    call('SupplyController', 'setReserveGate', [at.ReserveGate]),
+    ...(signers === undefined
+      ? []
+      : [call('ReserveGate', 'setAttestors', [signers, reserveAttestors?.threshold])]),
+  ]
+}
 
 /**
  * The calls that turn fresh contracts into a governed suite and take the deployer's last role away. They go out as
@@ -85,14 +149,11 @@ export function handoverCalls(
   const granted = grants(settings).map(({ role, to, delaySeconds }) =>
     authority.encodeFunctionData('grantRole', [ROLES[role], to, delaySeconds]),
   )
-  const listCash = interfaces('AssetRegistry').encodeFunctionData('listExternal', [
-    0,
-    at.CashToken,
-    settings.cash.scale,
-    ALL_CLASSES,
-  ])
+  const first = firstCalls(interfaces, at, settings).map(({ target, data }) =>
+    authority.encodeFunctionData('execute', [target, data]),
+  )
   return [
-    authority.encodeFunctionData('execute', [at.AssetRegistry, listCash]),
+    ...first,
     ...bindings,
     ...granted,
     authority.encodeFunctionData('renounceRole', [ROLES.ADMIN, deployer]),

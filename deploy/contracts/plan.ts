@@ -1,3 +1,4 @@
+import { present } from '#kernel/assert.ts'
 import { Interface, concat, getCreateAddress } from 'ethers'
 import type { ArtifactLoader, ContractName } from './artifact.ts'
 
@@ -14,10 +15,13 @@ interface Creation {
 export const CREATION_ORDER = [
   'Authority',
   'InvestorRegistry',
+  'PolicyEngine',
   'AssetToken',
   'AssetRegistry',
   'SupplyController',
   'ClearingHouse',
+  'ReserveGate',
+  'Distributor',
   'CashToken',
 ] as const
 
@@ -27,30 +31,43 @@ export function planAddresses(deployer: string, nonce: number, cashToken?: strin
   return {
     Authority: at(0),
     InvestorRegistry: at(1),
-    AssetToken: at(2),
-    AssetRegistry: at(3),
-    SupplyController: at(4),
-    ClearingHouse: at(5),
-    CashToken: cashToken ?? at(6),
+    PolicyEngine: at(2),
+    AssetToken: at(3),
+    AssetRegistry: at(4),
+    SupplyController: at(5),
+    ClearingHouse: at(6),
+    ReserveGate: at(7),
+    Distributor: at(8),
+    CashToken: cashToken ?? at(9),
   }
 }
 
-function constructorArguments(name: ContractName, at: Addresses, deployer: string): string[] {
-  switch (name) {
-    case 'Authority':
-      return [deployer, at.AssetRegistry]
-    case 'InvestorRegistry':
-      return [at.Authority, at.ClearingHouse]
-    case 'AssetToken':
-      return [at.Authority, at.InvestorRegistry, at.ClearingHouse, at.SupplyController]
-    case 'AssetRegistry':
-      return [at.Authority, at.AssetToken, at.ClearingHouse, at.SupplyController]
-    case 'SupplyController':
-      return [at.Authority, at.ClearingHouse, at.AssetRegistry]
-    case 'ClearingHouse':
-      return [at.Authority, at.InvestorRegistry, at.AssetRegistry, at.SupplyController]
-    case 'CashToken':
-      return []
+/** What the contracts are made with besides each other's addresses. */
+export interface Terms {
+  readonly deployer: string
+  /** Least delay of an upgrade, seconds. */
+  readonly upgradeDelaySeconds: number
+  /** How long an exit waits, seconds. */
+  readonly exitDelaySeconds: number
+  /** How long without a batch until every exit is free, seconds. */
+  readonly exitModeAfterSeconds: number
+}
+
+/** What a constructor's argument stands for; the contracts use the same names throughout. */
+function argumentsByName(at: Addresses, terms: Terms): Readonly<Record<string, string | number>> {
+  return {
+    initialAdmin: terms.deployer,
+    authority: at.Authority,
+    investorRegistry: at.InvestorRegistry,
+    policyEngine: at.PolicyEngine,
+    tokenImplementation: at.AssetToken,
+    assetRegistry: at.AssetRegistry,
+    supplyController: at.SupplyController,
+    clearingHouse: at.ClearingHouse,
+    vault: at.ClearingHouse,
+    upgradeDelay: terms.upgradeDelaySeconds,
+    exitDelay: terms.exitDelaySeconds,
+    exitModeAfter: terms.exitModeAfterSeconds,
   }
 }
 
@@ -59,10 +76,13 @@ export function creationOf(
   name: ContractName,
   artifacts: ArtifactLoader,
   at: Addresses,
-  deployer: string,
+  terms: Terms,
 ): Creation {
   const { abi, bytecode } = artifacts(name)
-  const encoded = interfaceOf(abi).encodeDeploy(constructorArguments(name, at, deployer))
+  const contract = interfaceOf(abi)
+  const known = argumentsByName(at, terms)
+  const values = contract.deploy.inputs.map((input) => present(known[input.name], input.name))
+  const encoded = contract.encodeDeploy(values)
   const data = concat([bytecode, encoded])
   const bytes = BigInt(data.length / 2)
   // 200 gas a byte stored, 16 a byte sent, and room for the constructor.

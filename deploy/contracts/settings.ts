@@ -1,6 +1,12 @@
 import { deployErrors } from './errors.ts'
 import { getAddress, isAddress } from 'ethers'
 
+/** Who signs, and how many of them are needed. Addresses in any order. */
+export interface Quorum {
+  readonly addresses: readonly string[]
+  readonly threshold: number
+}
+
 /** Who gets which role, and which token is cash. Addresses are `0x…`. */
 export interface Settings {
   readonly admin: string
@@ -9,12 +15,50 @@ export interface Settings {
   readonly pauser: string
   /** Default: the admin, without delay. */
   readonly unpauser?: string
+  /** Freezes accounts at once and names the freezers of assets; default: the admin. */
+  readonly freezer?: string
+  /** Who attests reserves; default: nobody, so that there are none. */
+  readonly reserveAttestors?: Quorum
   /** How long the admin's calls wait, seconds. */
   readonly adminDelaySeconds: number
+  /** How long an upgrade of a token waits; default: the exit delay and two settlement cycles. */
+  readonly upgradeDelaySeconds?: number
+  /** How long an exit waits; default: a day. */
+  readonly exitDelaySeconds?: number
+  /** How long without a batch until every exit is free; default: a week. */
+  readonly exitModeAfterSeconds?: number
+  /** Longest time between two batches of the node in normal times; default: an hour. */
+  readonly settlementCycleSeconds?: number
   /** `token` is not needed with `deployCash`; `scale` is token units per atom. */
   readonly cash: { readonly token?: string; readonly scale: bigint }
   /** Creates the test cash token, which anyone may mint. */
   readonly deployCash: boolean
+}
+
+/** The delays of a deployment, with what stands for those that were not given. */
+interface Delays {
+  readonly upgradeDelaySeconds: number
+  readonly exitDelaySeconds: number
+  readonly exitModeAfterSeconds: number
+}
+
+const DAY_SECONDS = 86_400
+
+/**
+ * Delays of the settings. Throws `deploy.upgrade_delay_short` when somebody who dislikes an upgrade could not be out
+ * before it: an upgrade waits at least for the exit delay and two settlement cycles.
+ */
+export function delaysOf(settings: Settings): Delays {
+  const exitDelaySeconds = settings.exitDelaySeconds ?? DAY_SECONDS
+  const cycle = settings.settlementCycleSeconds ?? 3_600
+  const least = exitDelaySeconds + 2 * cycle
+  const upgradeDelaySeconds = settings.upgradeDelaySeconds ?? least
+  if (upgradeDelaySeconds < least)
+    throw deployErrors.upgrade_delay_short(
+      `upgrade delay ${upgradeDelaySeconds} s < exit delay ${exitDelaySeconds} s + 2 cycles of ${cycle} s`,
+    )
+  const exitModeAfterSeconds = settings.exitModeAfterSeconds ?? 7 * DAY_SECONDS
+  return { upgradeDelaySeconds, exitDelaySeconds, exitModeAfterSeconds }
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -37,25 +81,60 @@ function wholeNumber(variables: Variables, name: string, otherwise: string): big
   return BigInt(value)
 }
 
+function optionalAddress(variables: Variables, name: string): string | undefined {
+  return (variables[name] ?? '') === '' ? undefined : address(variables, name)
+}
+
+function seconds(variables: Variables, name: string): number | undefined {
+  return (variables[name] ?? '') === '' ? undefined : Number(wholeNumber(variables, name, '0'))
+}
+
+/** `0x…,0x…/2`: addresses and how many of them are needed. */
+function quorum(variables: Variables, name: string): Quorum | undefined {
+  const value = variables[name] ?? ''
+  if (value === '') return undefined
+  const [list = '', threshold = ''] = value.split('/')
+  const addresses = list.split(',').map((one) => one.trim())
+  const needed = Number(threshold)
+  const impossible = !/^[1-9]\d?$/.test(threshold) || needed > addresses.length
+  if (impossible || !addresses.every((one) => isAddress(one)))
+    throw deployErrors.setting_malformed(`${name} is not of the form 0x…,0x…/2`)
+  return { addresses: addresses.map((one) => getAddress(one)), threshold: needed }
+}
+
+/** Leaves out what is undefined. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}
+
 /**
  * Settings from variables: `MOORING_ADMIN`, `MOORING_SETTLER`, `MOORING_REGISTRAR`, `MOORING_PAUSER`, optionally
- * `MOORING_UNPAUSER`, `MOORING_ADMIN_DELAY_SECONDS` (172800), `MOORING_CASH_TOKEN` (none: the test token),
- * `MOORING_CASH_SCALE` (1).
+ * `MOORING_UNPAUSER`, `MOORING_FREEZER`, `MOORING_RESERVE_ATTESTORS` (`0x…,0x…/2`), `MOORING_ADMIN_DELAY_SECONDS`
+ * (172800), `MOORING_UPGRADE_DELAY_SECONDS`, `MOORING_EXIT_DELAY_SECONDS` (86400), `MOORING_EXIT_MODE_SECONDS`
+ * (604800), `MOORING_CYCLE_SECONDS` (3600), `MOORING_CASH_TOKEN` (none: the test token), `MOORING_CASH_SCALE` (1).
  */
 export function settingsFrom(variables: Variables): Settings {
-  const has = (name: string): boolean => (variables[name] ?? '') !== ''
-  const cashToken = has('MOORING_CASH_TOKEN') ? address(variables, 'MOORING_CASH_TOKEN') : undefined
+  const cashToken = optionalAddress(variables, 'MOORING_CASH_TOKEN')
   return {
     admin: address(variables, 'MOORING_ADMIN'),
     settler: address(variables, 'MOORING_SETTLER'),
     registrar: address(variables, 'MOORING_REGISTRAR'),
     pauser: address(variables, 'MOORING_PAUSER'),
-    ...(has('MOORING_UNPAUSER') && { unpauser: address(variables, 'MOORING_UNPAUSER') }),
     adminDelaySeconds: Number(wholeNumber(variables, 'MOORING_ADMIN_DELAY_SECONDS', '172800')),
     cash: {
       ...(cashToken !== undefined && { token: cashToken }),
       scale: wholeNumber(variables, 'MOORING_CASH_SCALE', '1'),
     },
     deployCash: cashToken === undefined,
+    ...given({
+      unpauser: optionalAddress(variables, 'MOORING_UNPAUSER'),
+      freezer: optionalAddress(variables, 'MOORING_FREEZER'),
+      reserveAttestors: quorum(variables, 'MOORING_RESERVE_ATTESTORS'),
+      upgradeDelaySeconds: seconds(variables, 'MOORING_UPGRADE_DELAY_SECONDS'),
+      exitDelaySeconds: seconds(variables, 'MOORING_EXIT_DELAY_SECONDS'),
+      exitModeAfterSeconds: seconds(variables, 'MOORING_EXIT_MODE_SECONDS'),
+      settlementCycleSeconds: seconds(variables, 'MOORING_CYCLE_SECONDS'),
+    }),
   }
 }

@@ -22,7 +22,7 @@ export interface Journal {
   readonly faults: readonly string[]
 }
 
-const NETTED_CODES: ReadonlySet<string> = new Set(['trade_base', 'trade_quote', 'fee'])
+const NETTED_CODES: ReadonlySet<string> = new Set(['trade_base', 'trade_quote', 'fee', 'reversal'])
 
 /** Walks pages of `GET /v1/journal`; every hash is computed again from the stored text. */
 export class JournalReader {

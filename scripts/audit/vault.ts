@@ -1,6 +1,6 @@
 import { AbiCoder, Interface, id, keccak256, type LogDescription, type Result } from 'ethers'
-import { at, rows, show, text, type Body } from '../body.ts'
-import { ScriptFailure } from '../sandbox-access.ts'
+import { text } from '../body.ts'
+import { topicsOf, type Chain } from './chain.ts'
 import { Lanes, readRecords } from './lanes.ts'
 
 const HEADER =
@@ -17,10 +17,10 @@ const VAULT = new Interface([
   'event Deposited(uint32 indexed account, uint16 indexed asset, uint256 amount)',
   'event Withdrawn(bytes32 indexed id, uint32 indexed account, uint16 indexed asset, uint256 amount)',
   'event ExitExecuted(uint32 indexed account, uint16 indexed asset, uint256 amount)',
+  'event ExitModeEntered()',
 ])
 
 const KINDS = ['', 'trade', 'supply', 'heartbeat']
-const BLOCKS_PER_CALL = 5000
 
 /** A settled batch as its calldata tells it. */
 export interface SettledBatch {
@@ -39,27 +39,39 @@ export interface VaultHistory {
   readonly lanes: Lanes
   readonly deposits: number
   readonly withdrawals: number
+  /** Lanes that wallets took out themselves. */
+  readonly exits: number
+  /** Exit mode: no batch will ever follow. */
+  readonly isEnded: boolean
   readonly faults: readonly string[]
 }
 
+/** What each movement does to a lane, and where it is counted. */
+const MOVEMENTS = {
+  Deposited: { sign: 1n, count: 'deposits' },
+  Withdrawn: { sign: -1n, count: 'withdrawals' },
+  ExitExecuted: { sign: -1n, count: 'exits' },
+} as const
+
 /** The clearing house as its logs and calldata tell it, over plain JSON-RPC. */
 export class Vault {
-  readonly #rpc: string
+  readonly #chain: Chain
   readonly #address: string
   readonly #faults: string[] = []
   readonly #batches: SettledBatch[] = []
   readonly #lanes = new Lanes()
-  #counts = { deposits: 0, withdrawals: 0 }
+  readonly #counts = { deposits: 0, withdrawals: 0, exits: 0 }
+  #isEnded = false
 
-  constructor(rpc: string, address: string) {
-    this.#rpc = rpc
+  constructor(chain: Chain, address: string) {
+    this.#chain = chain
     this.#address = address
   }
 
   async read(): Promise<VaultHistory> {
-    const block = Number(await this.#call('eth_blockNumber'))
+    const block = await this.#chain.blockNumber()
     let head = await this.#genesis()
-    for (const log of await this.#logs(block)) {
+    for (const log of await this.#chain.logs(this.#address, block)) {
       const event = VAULT.parseLog({ topics: topicsOf(log), data: text(log, 'data') })
       if (event === null) continue
       if (event.name === 'BatchSettled')
@@ -67,41 +79,27 @@ export class Vault {
       else this.#moved(event)
     }
     await this.#compare(head, block)
-    const { deposits, withdrawals } = this.#counts
     return {
+      ...this.#counts,
       block,
       batches: this.#batches,
       lanes: this.#lanes,
-      deposits,
-      withdrawals,
+      isEnded: this.#isEnded,
       faults: this.#faults,
     }
   }
 
   async #genesis(): Promise<string> {
-    const chainId = BigInt(String(await this.#call('eth_chainId')))
+    const chainId = BigInt(String(await this.#chain.call('eth_chainId')))
     const types = ['string', 'uint256', 'address']
     return keccak256(
       AbiCoder.defaultAbiCoder().encode(types, ['mooring.head.v1', chainId, this.#address]),
     )
   }
 
-  async #logs(last: number): Promise<readonly Body[]> {
-    const logs: Body[] = []
-    for (let first = 0; first <= last; first += BLOCKS_PER_CALL) {
-      const filter = {
-        address: this.#address,
-        fromBlock: hex(first),
-        toBlock: hex(Math.min(first + BLOCKS_PER_CALL - 1, last)),
-      }
-      logs.push(...rows(await this.#call('eth_getLogs', filter)))
-    }
-    return logs
-  }
-
   /** Applies a batch from the calldata of its transaction; answers the head after it. */
   async #settled(event: LogDescription, txHash: string, prevHead: string): Promise<string> {
-    const transaction = await this.#call('eth_getTransactionByHash', txHash)
+    const transaction = await this.#chain.call('eth_getTransactionByHash', txHash)
     const [header, records] = callOf(text(transaction, 'input'))
     const values = [...header]
     const sequence = BigInt(String(event.args['sequence']))
@@ -139,22 +137,22 @@ export class Vault {
     }
   }
 
-  #moved(event: LogDescription): void {
-    const [account, asset] = [Number(event.args['account']), Number(event.args['asset'])]
-    const amount = BigInt(String(event.args['amount']))
-    const isDeposit = event.name === 'Deposited'
-    this.#counts[isDeposit ? 'deposits' : 'withdrawals'] += 1
-    this.#lanes.add(account, asset, isDeposit ? amount : -amount)
+  #moved({ name, args }: LogDescription): void {
+    if (name === 'ExitModeEntered') this.#isEnded = true
+    if (name !== 'Deposited' && name !== 'Withdrawn' && name !== 'ExitExecuted') return
+    const { sign, count } = MOVEMENTS[name]
+    this.#counts[count] += 1
+    this.#lanes.add(Number(args['account']), Number(args['asset']), sign * BigInt(args['amount']))
   }
 
   /** Asks the contract itself for its head, its sequence and every lane. */
   async #compare(head: string, block: number): Promise<void> {
-    const [served] = await this.#view('head', [], block)
+    const served = await this.#view(block, 'head')
     this.#expect(served === head, `head() is ${String(served)}, calldata gives ${head}`)
-    const [sequence] = await this.#view('sequence', [], block)
+    const sequence = await this.#view(block, 'sequence')
     this.#expect(sequence === BigInt(this.#batches.length), `sequence() is ${String(sequence)}`)
     for (const { account, asset, amount } of this.#lanes.entries()) {
-      const [lane] = await this.#view('balanceOf', [account, asset], block)
+      const lane = await this.#view(block, 'balanceOf', account, asset)
       this.#expect(
         lane === amount,
         `account ${account}, asset ${asset}: the lane holds ${String(lane)}, calldata and events give ${amount}`,
@@ -162,41 +160,16 @@ export class Vault {
     }
   }
 
-  async #view(method: string, args: readonly unknown[], block: number): Promise<Result> {
-    const call = { to: this.#address, data: VAULT.encodeFunctionData(method, [...args]) }
-    return VAULT.decodeFunctionResult(
-      method,
-      String(await this.#call('eth_call', call, hex(block))),
-    )
+  async #view(block: number, method: string, ...args: readonly unknown[]): Promise<unknown> {
+    return await this.#chain.view({ abi: VAULT, address: this.#address, block }, method, ...args)
   }
 
   #expect(holds: boolean, fault: string): void {
     if (!holds) this.#faults.push(fault)
   }
-
-  async #call(method: string, ...params: readonly unknown[]): Promise<unknown> {
-    const response = await fetch(this.#rpc, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-    })
-    const answer: unknown = await response.json()
-    const refusal = at(answer, 'error', 'message')
-    if (refusal !== undefined) throw new ScriptFailure(`${method}: ${show(refusal)}`)
-    return at(answer, 'result')
-  }
-}
-
-function topicsOf(log: Body): string[] {
-  const topics = at(log, 'topics')
-  return Array.isArray(topics) ? topics.map(String) : []
 }
 
 function callOf(input: string): [Result, string] {
   const [header, records]: unknown[] = VAULT.decodeFunctionData('settle', input)
   return [header as Result, String(records)]
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`
 }

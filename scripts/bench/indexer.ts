@@ -117,6 +117,7 @@ class IndexingNode {
       events: new PgLog({ database: this.#database, log: this.#log }),
       engine: this.sequencer,
       ledger: { listOpenWithdrawals: () => Promise.resolve(new Set()) },
+      payments: { listLate: () => Promise.resolve(new Set()) },
       findSymbol: () => Promise.resolve(undefined),
     })
     await consumer.start(signal)

@@ -193,6 +193,7 @@ class Composition {
           events: this.#events,
           engine: ledger.sequencer,
           leadership: this.#leadership('engine'),
+          payments: payments.service,
         }),
       ),
       this.#whileEngine(

@@ -51,6 +51,37 @@ export const EVENT_LAYOUTS: readonly EventLayout[] = [
   },
   {
     contract: 'ClearingHouse',
+    name: 'ExitRequested',
+    topic: '0x22f0bbd39772e68a16caa935d437e997aea4854e3db82046a9edf222c0065345',
+    indexed: [['account', 'u32']],
+    data: [],
+  },
+  {
+    contract: 'ClearingHouse',
+    name: 'ExitCancelled',
+    topic: '0xf4a503f7c8a20cc4ef09ae6701014abe9ae37c040660965e54bb8158ecc4af44',
+    indexed: [['account', 'u32']],
+    data: [],
+  },
+  {
+    contract: 'ClearingHouse',
+    name: 'ExitExecuted',
+    topic: '0x59148331c6d2d4dfcdaee877e66d6f6ff004fbed88f34caca3751dffd5817a81',
+    indexed: [
+      ['account', 'u32'],
+      ['asset', 'u16'],
+    ],
+    data: [['amount', 'u256']],
+  },
+  {
+    contract: 'ClearingHouse',
+    name: 'ExitModeEntered',
+    topic: '0x16f46d80cf3435a95c997b7e9bee529c52222dcd500872452da54488f7d6cc82',
+    indexed: [],
+    data: [],
+  },
+  {
+    contract: 'ClearingHouse',
     name: 'Paused',
     topic: '0x62e78cea01bee320cd4e420270b5ea74000d11b0c9f74754ebdbfc544b05a258',
     indexed: [],
@@ -87,6 +118,31 @@ export const EVENT_LAYOUTS: readonly EventLayout[] = [
     ],
   },
   {
+    contract: 'InvestorRegistry',
+    name: 'PrimaryWalletChanged',
+    topic: '0x6ea90d71db10e135c5c20f0313b625054e2f696a3e9e9ab6d82050e37adc4362',
+    indexed: [
+      ['account', 'u32'],
+      ['previous', 'address'],
+      ['wallet', 'address'],
+    ],
+    data: [],
+  },
+  {
+    contract: 'InvestorRegistry',
+    name: 'Frozen',
+    topic: '0x55c224480c0054332a3fb4edfd78c43a1ac7e0741408643445c6f662ee977c20',
+    indexed: [['account', 'u32']],
+    data: [['documentHash', 'bytes32']],
+  },
+  {
+    contract: 'InvestorRegistry',
+    name: 'Unfrozen',
+    topic: '0xf7c86f97e15d57a5ca6d49947e9bfb80c1b9dd61ca020d315894fc977388fc1d',
+    indexed: [['account', 'u32']],
+    data: [['documentHash', 'bytes32']],
+  },
+  {
     contract: 'AssetRegistry',
     name: 'AssetCreated',
     topic: '0x930cabc788e63220785127fcb6d44de1f9259fef09bdba705eb34b3e36872f57',
@@ -120,6 +176,22 @@ export const EVENT_LAYOUTS: readonly EventLayout[] = [
     data: [
       ['change', 'i64'],
       ['totalSupply', 'u256'],
+    ],
+  },
+  {
+    contract: 'SupplyController',
+    name: 'RedemptionSettled',
+    topic: '0x20c4da32e35b1c448aefdbe0c0d40673055c0258a677c5597de309791ccc0542',
+    indexed: [
+      ['id', 'u256'],
+      ['asset', 'u16'],
+      ['account', 'u32'],
+    ],
+    data: [
+      ['amount', 'u256'],
+      ['cash', 'u256'],
+      ['totalSupply', 'u256'],
+      ['documentHash', 'bytes32'],
     ],
   },
 ]

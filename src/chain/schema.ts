@@ -7,12 +7,16 @@ const tupleType = z.string().regex(/^tuple/)
 
 const plain = z.strictObject({ ...named, type: plainType })
 
-/** Structs do not nest in this suite. */
-const parameter = z.union([
-  plain,
-  z.strictObject({ ...named, type: tupleType, components: z.array(plain) }),
+const struct = { ...named, type: tupleType } as const
+const field = z.union([plain, z.strictObject({ ...struct, components: z.array(plain) })])
+
+/** A struct of this suite holds at most structs of plain fields. */
+const parameter = z.union([plain, z.strictObject({ ...struct, components: z.array(field) })])
+const indexed = z.boolean()
+const eventParameter = z.union([
+  z.strictObject({ ...named, type: plainType, indexed }),
+  z.strictObject({ ...struct, components: z.array(field), indexed }),
 ])
-const eventParameter = z.strictObject({ ...named, type: plainType, indexed: z.boolean() })
 const stateMutability = z.enum(['pure', 'view', 'nonpayable', 'payable'])
 
 /** An entry of a Solidity ABI in JSON form, as the compiler writes it. */

@@ -14,8 +14,8 @@ import type { RpcAnswer, RpcCall, RpcClient } from './rpc-adapter.ts'
 import { isRevert, RpcRefusal } from './rpc-refusal.ts'
 import { findCursor } from './store.ts'
 import type { SignerRole } from './signer.ts'
-import { findTransaction, putRequest } from './tx-store.ts'
-import type { TransactionState } from './tx.ts'
+import { findTransaction, lockRequest, putRequest, putWish } from './tx-store.ts'
+import { isWishAllowed, type TransactionState } from './tx.ts'
 
 export interface TransactionRequest {
   readonly signer: SignerRole
@@ -92,6 +92,20 @@ export class ChainService {
     if (!isSame) throw chainErrors.transaction_mismatch(`key ${key}`)
     tx.onCommit(() => tx.wakes.wake(REQUEST_WAKE))
     return idFromUuid('transaction', stored.id)
+  }
+
+  /** Asks for an end of a transaction that nobody wants any more; nothing where it is mined or over. */
+  async recallTransaction(
+    tx: Tx,
+    key: string,
+    order: { readonly reason: string; readonly actor: string },
+  ): Promise<void> {
+    const row = await findTransaction(tx, key)
+    if (row === undefined || row.wish === 'cancel') return
+    const state = await lockRequest(tx, row.id)
+    if (state === undefined || !isWishAllowed(state, 'cancel')) return
+    await putWish(tx, row.id, { wish: 'cancel', ...order })
+    tx.onCommit(() => tx.wakes.wake(REQUEST_WAKE))
   }
 
   async findTransaction(db: Db, key: string): Promise<ManagedTransaction | undefined> {

@@ -23,7 +23,7 @@ function me(service: ComplianceService): Route {
     responses: { 200: schema.me },
     errors: [accountsErrors.user_not_found],
     handle: async ({ principal }) => {
-      const { user, registration } = await service.getMe(principal.userId)
+      const { user, registration, stop } = await service.getMe(principal.userId)
       const { id, email, name, roles, accountId, chainAccount } = user
       return reply(200, {
         id,
@@ -33,6 +33,7 @@ function me(service: ComplianceService): Route {
         permissions: [...principal.permissions].toSorted(),
         account_id: accountId,
         chain_account: chainAccount,
+        stop: stop ?? null,
         wallet: registration === undefined ? null : registration.wallet,
         registration: registration === undefined ? null : presentState(registration),
       })

@@ -23,6 +23,8 @@ export const me = z.strictObject({
   permissions: z.array(z.string()),
   account_id: id('account'),
   chain_account: z.int(),
+  /** Why the account may neither trade nor withdraw; null when it may. */
+  stop: z.enum(['account_frozen', 'exit_requested', 'exit_mode']).nullable(),
   wallet: addressString.nullable(),
   registration: z
     .strictObject({

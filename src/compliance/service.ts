@@ -6,6 +6,8 @@ import type { AccountsService } from '#accounts/service.ts'
 import type { User } from '#accounts/user.ts'
 import { encodeRegister } from '#chain/contracts/investor-registry.ts'
 import type { ChainService } from '#chain/service.ts'
+import type { LedgerService } from '#ledger/service.ts'
+import type { Stop } from '#ledger/stop.ts'
 import { newUuid, sha256 } from '#platform/crypto.ts'
 import { runCommand } from '#platform/db/command.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
@@ -26,6 +28,7 @@ export interface ComplianceOptions {
   readonly database: Database
   readonly clock: Clock
   readonly accounts: AccountsService
+  readonly ledger: Pick<LedgerService, 'findStop'>
   readonly chain: Pick<ChainService, 'deployment' | 'findTransaction' | 'requestTransaction'>
 }
 
@@ -60,11 +63,15 @@ export class ComplianceService {
     this.#options = options
   }
 
-  async getMe(
-    userId: string,
-  ): Promise<{ readonly user: User; readonly registration: WalletRegistration | undefined }> {
-    const user = await this.#options.accounts.getUser(userId)
-    return { user, registration: await this.findRegistration(user.accountId) }
+  async getMe(userId: string): Promise<{
+    readonly user: User
+    readonly registration: WalletRegistration | undefined
+    readonly stop: Stop | undefined
+  }> {
+    const { accounts, ledger } = this.#options
+    const user = await accounts.getUser(userId)
+    const registration = await this.findRegistration(user.accountId)
+    return { user, registration, stop: await ledger.findStop(user.chainAccount) }
   }
 
   async findRegistration(accountId: string): Promise<WalletRegistration | undefined> {

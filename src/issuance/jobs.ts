@@ -38,6 +38,8 @@ export interface TokenizerOptions {
 const TURN_MS = 250
 const OPEN_LIMIT = 50
 const MOVES_PER_TURN = 10
+/** Only those who attest reserves on the chain can end this. */
+const UNATTESTED = 'waits for an attested reserve'
 
 /** Carries tokenizations on; `tokenization.ts` decides, this does. */
 export class Tokenizer implements Service {
@@ -80,6 +82,7 @@ export class Tokenizer implements Service {
     for (let moves = 0; moves < MOVES_PER_TURN; moves += 1) {
       const move = nextMove(current.place, await this.#readFacts(current))
       if (move.type === 'wait') return
+      if (move.type === 'await_reserve') return await this.#noteWaiting(current, guard)
       const place = await this.#make(current, move, guard)
       if (place === undefined) return
       current = { ...current, place }
@@ -99,7 +102,33 @@ export class Tokenizer implements Service {
       isListed: listed !== undefined && listed.token !== null,
       supply: request?.status,
       supplyError: request?.error ?? null,
+      lacksReserve: request === undefined && (await this.#lacksReserve(tokenization)),
     }
+  }
+
+  /** Only the step that proposes needs to know, and only then the token exists. */
+  async #lacksReserve(tokenization: Tokenization): Promise<boolean> {
+    if (tokenization.place !== 'supply_batch') return false
+    return (await this.#readReserve(tokenization)) === 0n
+  }
+
+  /** Null where no reserve is needed. */
+  async #readReserve({ asset, chainAsset }: Tokenization): Promise<bigint | null> {
+    const { assets, supply } = this.#options
+    const { reserve } = await assets.getAsset(idFromUuid('asset', asset))
+    return reserve === 'attested' ? await supply.readReserve(chainAsset) : null
+  }
+
+  /** The operation shows what it waits for, as long as nobody has vouched for a reserve. */
+  async #noteWaiting({ id }: Tokenization, guard: EpochGuard): Promise<void> {
+    const { database, operations } = this.#options
+    const { steps } = await operations.get(idFromUuid('operation', id))
+    const step = steps.find(({ name }) => name === 'supply_batch')
+    if (step?.detail === UNATTESTED) return
+    await inTransaction(database, async (tx) => {
+      await guard(tx)
+      await this.#setStep(tx, id, 'supply_batch', 'running', UNATTESTED)
+    })
   }
 
   /** Makes the move and returns the new place; undefined when somebody else made it before. */
@@ -109,8 +138,11 @@ export class Tokenizer implements Service {
     guard: EpochGuard,
   ): Promise<Tokenization['place'] | undefined> {
     const { database, log } = this.#options
+    const reserveAtoms =
+      move.type === 'propose_supply' ? await this.#readReserve(tokenization) : null
     const place = await inTransaction(database, async (tx) => {
       await guard(tx)
+      if (move.type === 'propose_supply') return await this.#propose(tx, tokenization, reserveAtoms)
       return await this.#makeWithin(tx, tokenization, move)
     })
     log.info({ event: 'issuance.moved', asset: tokenization.chainAsset, move: move.type, place })
@@ -120,7 +152,7 @@ export class Tokenizer implements Service {
   async #makeWithin(
     tx: Tx,
     tokenization: Tokenization,
-    move: TokenizationMove,
+    move: Exclude<TokenizationMove, { readonly type: 'propose_supply' }>,
   ): Promise<Tokenization['place'] | undefined> {
     const { id, asset, place } = tokenization
     const { assets } = this.#options
@@ -129,8 +161,6 @@ export class Tokenizer implements Service {
         await assets.requestOnChain(tx, await assets.getAsset(idFromUuid('asset', asset)), id)
         await this.#setStep(tx, id, 'create_asset', 'running')
         return place
-      case 'propose_supply':
-        return await this.#propose(tx, tokenization)
       case 'enter':
         return await this.#enter(tx, tokenization, move.step)
       case 'finish':
@@ -140,6 +170,7 @@ export class Tokenizer implements Service {
         return 'done'
       case 'fail':
         return await this.#fail(tx, tokenization, move.step, move.error)
+      case 'await_reserve':
       case 'wait':
         return undefined
     }
@@ -153,12 +184,17 @@ export class Tokenizer implements Service {
   }
 
   /** The guards hold again here: something else may have used up the ceiling since the start. */
-  async #propose(tx: Tx, tokenization: Tokenization): Promise<Tokenization['place'] | undefined> {
+  async #propose(
+    tx: Tx,
+    tokenization: Tokenization,
+    reserveAtoms: bigint | null,
+  ): Promise<Tokenization['place'] | undefined> {
     const { assets, supply } = this.#options
     const asset = withNumber(await assets.getAsset(idFromUuid('asset', tokenization.asset)))
     const { id, supplyAtoms: changeAtoms, beneficiary } = tokenization
     try {
-      await supply.propose(tx, { ref: tokenizationRef(id), asset, changeAtoms, beneficiary })
+      const ref = tokenizationRef(id)
+      await supply.propose(tx, { ref, asset, reserveAtoms, changeAtoms, beneficiary })
       return tokenization.place
     } catch (error) {
       if (!(error instanceof AppError) || !error.code.startsWith('supply.')) throw error

@@ -83,6 +83,8 @@ export class IssuanceService {
     await supply.requireAllowed(tx, {
       ref: tokenizationRef(id),
       asset: { ...asset, chainAsset },
+      // The gate answers for tokens that exist; the worker asks it before it proposes.
+      reserveAtoms: null,
       changeAtoms: supplyAtoms,
       beneficiary,
     })

@@ -31,6 +31,8 @@ export interface TokenizationFacts {
   readonly isListed: boolean
   readonly supply: 'proposed' | 'batched' | 'final' | 'failed' | undefined
   readonly supplyError: string | null
+  /** Nobody vouches for a reserve that the asset needs; the supply is not proposed before. */
+  readonly lacksReserve: boolean
 }
 
 export type TokenizationMove =
@@ -39,6 +41,7 @@ export type TokenizationMove =
   | { readonly type: 'enter'; readonly step: TokenizationStep }
   | { readonly type: 'finish' }
   | { readonly type: 'fail'; readonly step: TokenizationStep; readonly error: string }
+  | { readonly type: 'await_reserve' }
   | { readonly type: 'wait' }
 
 const WAIT: TokenizationMove = { type: 'wait' }
@@ -77,7 +80,8 @@ function afterCreation(facts: TokenizationFacts): TokenizationMove {
 }
 
 function afterListing(facts: TokenizationFacts): TokenizationMove {
-  if (facts.supply === undefined) return { type: 'propose_supply' }
+  if (facts.supply === undefined)
+    return facts.lacksReserve ? { type: 'await_reserve' } : { type: 'propose_supply' }
   if (facts.supply === 'proposed') return WAIT
   return facts.supply === 'failed'
     ? failSupply('supply_batch', facts)

@@ -7,6 +7,12 @@ export interface Account {
   readonly wallet: string | null
   /** Unix seconds. */
   readonly expiresAt: number | null
+  /** Freezes seen in any block minus ends of one in final blocks: above 0, the account is frozen. */
+  readonly freezes: number
+  /** The same for exits that were requested and cancelled. */
+  readonly exits: number
+  /** When the block of the last request was made, Unix seconds; null before any. */
+  readonly exitAt: number | null
 }
 
 export interface ListedAsset {
@@ -21,7 +27,9 @@ export interface ListedAsset {
 
 export function newAccount(account: number): Account {
   const own = account < FIRST_USER_ACCOUNT
-  return { account, class: own ? SYSTEM_CLASS : 0, wallet: null, expiresAt: null }
+  const accountClass = own ? SYSTEM_CLASS : 0
+  const terms = { class: accountClass, wallet: null, expiresAt: null }
+  return { account, ...terms, freezes: 0, exits: 0, exitAt: null }
 }
 
 /** Registered on the chain, in a final block, and not expired at `atMs`. */

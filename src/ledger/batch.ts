@@ -89,7 +89,11 @@ export function rareRowsJson({ changes, idempotency, positions }: SealedBatch): 
       class: row.class,
       wallet: row.wallet,
       expires_at: row.expiresAt,
+      freezes: row.freezes,
+      exits: row.exits,
+      exit_at: row.exitAt,
     })),
+    modes: changes.isExitMode === undefined ? [] : [{ is_exit_mode: changes.isExitMode }],
     assets: changes.assets.map((row) => ({
       asset: row.asset,
       symbol: row.symbol,

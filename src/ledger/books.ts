@@ -44,6 +44,8 @@ export interface Changes {
   readonly blocks: readonly ChangedBlock[]
   readonly events: readonly (readonly [sequence: bigint, event: LedgerEvent])[]
   readonly effects: ReadonlyMap<EffectContext, readonly JsonObject[]>
+  /** Set when it changed. */
+  readonly isExitMode?: boolean
 }
 
 /** What the tables say at a start. */
@@ -54,6 +56,8 @@ export interface BooksState {
   readonly assets: readonly ListedAsset[]
   readonly blocks: readonly TrackedBlock[]
   readonly finalBlock: BlockPlace | undefined
+  /** Settlement has ended for good; false when absent. */
+  readonly isExitMode?: boolean
 }
 
 export interface BlockPlace {
@@ -67,11 +71,14 @@ export interface BlockPlace {
 export class Books {
   readonly #balances = new Map<number, Balance>()
   readonly #holds = new Map<string, Hold>()
+  /** Those that are not of orders, which are few. */
+  readonly #boundaryHolds = new Map<string, Hold>()
   readonly #accounts = new Map<number, Account>()
   readonly #assets = new Map<number, ListedAsset>()
   /** Blocks that are applied and not final, oldest first. */
   #blocks: TrackedBlock[] = []
   #finalBlock: BlockPlace | undefined
+  #isExitMode = false
   #sequence = 0n
   #at = instant(0)
   #transferIndex = 0
@@ -89,15 +96,17 @@ export class Books {
   readonly #dirtyAccounts = new Set<number>()
   readonly #dirtyAssets = new Set<number>()
   readonly #dirtyBlocks = new Map<string, ChangedBlock>()
+  #isExitModeDirty = false
 
   load(state: BooksState): void {
     for (const balance of state.balances)
       this.#balances.set(balanceKey(balance.account, balance.asset), balance)
-    for (const hold of state.holds) this.#holds.set(hold.id, hold)
+    for (const hold of state.holds) this.#keepHold(hold)
     for (const account of state.accounts) this.#accounts.set(account.account, account)
     for (const asset of state.assets) this.#assets.set(asset.asset, asset)
     this.#blocks = state.blocks.toSorted((a, b) => a.number - b.number)
     this.#finalBlock = state.finalBlock
+    this.#isExitMode = state.isExitMode ?? false
   }
 
   /** Starts a command: everything until the next call carries this sequence and time. */
@@ -122,6 +131,27 @@ export class Books {
 
   get pendingBlocks(): readonly TrackedBlock[] {
     return this.#blocks
+  }
+
+  get isExitMode(): boolean {
+    return this.#isExitMode
+  }
+
+  setExitMode(isExitMode: boolean): void {
+    this.#isExitMode = isExitMode
+    this.#isExitModeDirty = true
+  }
+
+  /** Every balance of a user or system account, ascending by account, then asset. */
+  listBalances(): readonly Balance[] {
+    return [...this.#balances].toSorted(([a], [b]) => a - b).map(([, balance]) => balance)
+  }
+
+  /** Open holds of one kind, in the order in which they were placed; never of orders. */
+  listHolds(kind: Exclude<HoldKind, 'order'>): readonly Hold[] {
+    return [...this.#boundaryHolds.values()]
+      .filter((hold) => hold.kind === kind)
+      .toSorted((a, b) => Number(a.sequence - b.sequence) || (a.id < b.id ? -1 : 1))
   }
 
   balance(account: bigint, asset: number): Balance {
@@ -185,7 +215,8 @@ export class Books {
 
   placeHold(id: string, account: bigint, asset: number, amount: bigint, kind: HoldKind): void {
     assert(amount > 0n && !this.#holds.has(id), `hold ${id} of ${amount}`)
-    this.#freshHolds.add(id)
+    // One that was released in this commit has a row, which must learn how it ends.
+    if (!this.#dirtyHolds.has(id)) this.#freshHolds.add(id)
     this.#writeHold({ id, account, asset, amount: 0n, kind, sequence: this.#sequence }, amount)
   }
 
@@ -279,7 +310,9 @@ export class Books {
       blocks: [...this.#dirtyBlocks.values()],
       events: this.#events,
       effects: this.#effects,
+      ...(this.#isExitModeDirty && { isExitMode: this.#isExitMode }),
     }
+    this.#isExitModeDirty = false
     this.#transfers = []
     this.#events = []
     this.#effects = new Map()
@@ -306,6 +339,7 @@ export class Books {
       assets: [...this.#assets.values()],
       blocks: this.#blocks,
       finalBlock: this.#finalBlock,
+      isExitMode: this.#isExitMode,
     }
   }
 
@@ -319,8 +353,12 @@ export class Books {
     const { held } = this.balance(hold.account, hold.asset)
     this.#change(hold.account, hold.asset, { held: held + amount - hold.amount })
     this.#dirtyHolds.set(hold.id, next)
-    if (amount === 0n) this.#holds.delete(hold.id)
-    else this.#holds.set(hold.id, next)
+    this.#keepHold(next)
+  }
+
+  #keepHold(hold: Hold): void {
+    keep(this.#holds, hold)
+    if (hold.kind !== 'order') keep(this.#boundaryHolds, hold)
   }
 
   #change(account: bigint, asset: number, change: BalanceChange): void {
@@ -336,6 +374,12 @@ export class Books {
     this.#balances.set(key, after)
     this.#dirtyBalances.add(key)
   }
+}
+
+/** A hold of nothing is none. */
+function keep(holds: Map<string, Hold>, hold: Hold): void {
+  if (hold.amount === 0n) holds.delete(hold.id)
+  else holds.set(hold.id, hold)
 }
 
 function pick<K, V>(keys: ReadonlySet<K>, values: ReadonlyMap<K, V>): readonly V[] {

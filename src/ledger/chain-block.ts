@@ -25,6 +25,8 @@ export interface WithdrawnEvent {
   readonly asset: number
   readonly amount: string
   readonly tx_hash?: string
+  /** It had failed here, and its hold was given back, before the chain paid it. */
+  readonly is_late?: boolean
 }
 
 /** A settlement batch was executed; a supply batch also makes or burns `supply.change`. */
@@ -67,8 +69,63 @@ export interface ListedEvent {
   readonly symbol?: string
 }
 
+/** The wallet that the chain pays for an account is another one: the former was lost. */
+export interface WalletChangedEvent {
+  readonly type: 'wallet_changed'
+  readonly account: number
+  readonly wallet: string
+}
+
+/** An account wants to leave, or stays after all. */
+export interface ExitIntentEvent {
+  readonly type: 'exit_requested' | 'exit_cancelled'
+  readonly account: number
+}
+
+/** A whole lane left for the account's wallet. */
+export interface ExitExecutedEvent {
+  readonly type: 'exit_executed'
+  /** Names the hold of this lane in this transaction; a bare UUID. */
+  readonly id: string
+  readonly account: number
+  readonly asset: number
+  readonly amount: string
+}
+
+/** Deposits, settlement and withdrawals have ended for good. */
+export interface ExitModeEvent {
+  readonly type: 'exit_mode'
+}
+
+export interface FreezeEvent {
+  readonly type: 'frozen' | 'unfrozen'
+  readonly account: number
+  /** Hash of the order behind it. */
+  readonly document: string
+}
+
+/** Tokens of wallets were burned against cash, outside every batch. */
+export interface RedeemedEvent {
+  readonly type: 'redeemed'
+  readonly asset: number
+  readonly amount: string
+}
+
+/** What keeps accounts from trading, or lets them again. */
+export type StopEvent = ExitIntentEvent | ExitModeEvent | FreezeEvent
+
+/** What the chain does to accounts and tokens without the node's doing. */
+export type LeavingEvent = StopEvent | ExitExecutedEvent | RedeemedEvent
+
 export type LedgerChainEvent =
-  DepositEvent | WithdrawnEvent | BatchEvent | RegisteredEvent | ClassChangedEvent | ListedEvent
+  | DepositEvent
+  | WithdrawnEvent
+  | BatchEvent
+  | RegisteredEvent
+  | ClassChangedEvent
+  | WalletChangedEvent
+  | ListedEvent
+  | LeavingEvent
 
 export type BlockState = 'applied' | 'final' | 'retracted'
 

@@ -7,14 +7,19 @@ import type {
   ClassChangedEvent,
   DepositEvent,
   LedgerChainEvent,
+  ListedEvent,
   RegisteredEvent,
+  WalletChangedEvent,
   WithdrawnEvent,
 } from './chain-block.ts'
 import type { DepositRow } from './deposit-row.ts'
 import type { TransferCode } from './transfer.ts'
+import { isLeaving, settleLeaving, sightLeaving, unsightLeaving } from './exit-fold.ts'
+import { addSettled, post, suspend } from './posting.ts'
 
 /** First sight of an event: credits wait as `incoming`; nothing becomes tradable (I8). */
 export function sight(books: Books, block: ChainBlock, event: LedgerChainEvent): void {
+  if (isLeaving(event)) return sightLeaving(books, block, event)
   switch (event.type) {
     case 'deposit':
       books.ensureAccount(event.account)
@@ -22,6 +27,7 @@ export function sight(books: Books, block: ChainBlock, event: LedgerChainEvent):
       noteDeposit(books, 'incoming', block, event)
       return
     case 'withdrawn':
+      if (event.is_late === true) holdAgain(books, event)
       books.effect('payments', {
         type: 'withdrawal_mined',
         id: event.id,
@@ -41,6 +47,7 @@ export function sight(books: Books, block: ChainBlock, event: LedgerChainEvent):
       return
     case 'registered':
     case 'class_changed':
+    case 'wallet_changed':
     case 'listed':
       return
     default:
@@ -50,13 +57,14 @@ export function sight(books: Books, block: ChainBlock, event: LedgerChainEvent):
 
 /** Undoes `sight` when the block left the chain. */
 export function unsight(books: Books, block: ChainBlock, event: LedgerChainEvent): void {
+  if (isLeaving(event)) return unsightLeaving(books, event)
   switch (event.type) {
     case 'deposit':
       books.addIncoming(userAccount(event.account), event.asset, -BigInt(event.amount))
       noteDeposit(books, 'retracted', block, event)
       return
     case 'withdrawn':
-      books.effect('payments', { type: 'withdrawal_retracted', id: event.id })
+      books.effect('payments', { type: afterRetraction(books, event), id: event.id })
       return
     case 'batch':
       addSupplyIncoming(books, event, -1n)
@@ -64,6 +72,7 @@ export function unsight(books: Books, block: ChainBlock, event: LedgerChainEvent
       return
     case 'registered':
     case 'class_changed':
+    case 'wallet_changed':
     case 'listed':
       return
     default:
@@ -73,6 +82,7 @@ export function unsight(books: Books, block: ChainBlock, event: LedgerChainEvent
 
 /** Books an event of a final block; what cannot be booked goes to suspense and never stops. */
 export function settle(books: Books, block: ChainBlock, event: LedgerChainEvent): void {
+  if (isLeaving(event)) return settleLeaving(books, event)
   switch (event.type) {
     case 'deposit':
       return settleDeposit(books, block, event)
@@ -84,19 +94,10 @@ export function settle(books: Books, block: ChainBlock, event: LedgerChainEvent)
       return settleRegistration(books, event)
     case 'class_changed':
       return settleClass(books, event)
-    case 'listed': {
-      const known = books.findAsset(event.asset)
-      books.setAsset({
-        asset: event.asset,
-        symbol: known?.symbol ?? event.symbol ?? `ASSET${event.asset}`,
-        decimals: event.decimals,
-        external: known?.external ?? false,
-        token: event.token,
-        allowedClasses: event.allowed_classes,
-      })
-      books.effect('assets', { type: 'listed', asset: event.asset, token: event.token })
-      return
-    }
+    case 'wallet_changed':
+      return settleWallet(books, event)
+    case 'listed':
+      return settleListing(books, event)
     default:
       unreachable(event)
   }
@@ -127,6 +128,21 @@ function settleDeposit(books: Books, block: ChainBlock, event: DepositEvent): vo
   const custody = systemAccount('custody', event.asset)
   if (!credit(books, custody, account, event.asset, amount, 'deposit', event.id)) return
   noteDeposit(books, 'final', block, event)
+}
+
+/** A withdrawal that had failed was paid all the same: what is free of it is spent no more. */
+function holdAgain(books: Books, { id, account: number, asset, amount }: WithdrawnEvent): void {
+  const account = userAccount(number)
+  const free = books.available(account, asset)
+  const held = BigInt(amount) < free ? BigInt(amount) : free
+  if (held > 0n && books.findHold(id) === undefined)
+    books.placeHold(id, account, asset, held, 'withdrawal')
+}
+
+/** The payment may come again as long as a hold backs it. */
+function afterRetraction(books: Books, { id, is_late }: WithdrawnEvent): string {
+  const isOver = is_late === true && books.findHold(id) === undefined
+  return isOver ? 'withdrawal_failed' : 'withdrawal_retracted'
 }
 
 function settleWithdrawal(books: Books, event: WithdrawnEvent): void {
@@ -182,9 +198,22 @@ function burn(books: Books, from: bigint, to: bigint, asset: number, amount: big
   post(books, free ? from : systemAccount('suspense', asset), to, asset, amount, 'burn', null)
 }
 
+function settleListing(books: Books, event: ListedEvent): void {
+  const known = books.findAsset(event.asset)
+  books.setAsset({
+    asset: event.asset,
+    symbol: known?.symbol ?? event.symbol ?? `ASSET${event.asset}`,
+    decimals: event.decimals,
+    external: known?.external ?? false,
+    token: event.token,
+    allowedClasses: event.allowed_classes,
+  })
+  books.effect('assets', { type: 'listed', asset: event.asset, token: event.token })
+}
+
 function settleRegistration(books: Books, event: RegisteredEvent): void {
   const { account, wallet, expires_at: expiresAt } = event
-  books.setAccount({ account, wallet, class: event.class, expiresAt })
+  books.setAccount({ ...books.ensureAccount(account), wallet, class: event.class, expiresAt })
   books.effect('compliance', {
     type: 'registered',
     account,
@@ -200,6 +229,15 @@ function settleClass(books: Books, event: ClassChangedEvent): void {
   const known = books.ensureAccount(account)
   if (known.wallet === null) books.setAccount({ ...known, class: investorClass, expiresAt })
   else settleRegistration(books, { ...event, type: 'registered', wallet: known.wallet })
+}
+
+/** Whatever is paid to the account from now on, the chain pays to this wallet. */
+function settleWallet(books: Books, { account, wallet }: WalletChangedEvent): void {
+  const known = books.ensureAccount(account)
+  books.setAccount({ ...known, wallet })
+  books.effect('compliance', { type: 'wallet_changed', account, wallet })
+  const previous = known.wallet
+  books.emit({ type: 'ledger.wallet_changed.v1', account, previous, wallet })
 }
 
 /** Credits account and lane; false when the money waits in suspense, which the lane does not. */
@@ -218,28 +256,4 @@ function credit(
   post(books, from, target, asset, amount, fits ? code : 'suspense', null)
   addSettled(books, to, asset, amount, cause)
   return fits
-}
-
-/** Transfers when even the system accounts can take it, else leaves only the event behind. */
-function post(
-  books: Books,
-  debit: bigint,
-  credited: bigint,
-  asset: number,
-  amount: bigint,
-  code: TransferCode,
-  ref: string | null,
-): void {
-  if (books.canTransfer(debit, credited, asset, amount))
-    books.transfer(debit, credited, asset, amount, code, ref)
-  else books.emit({ type: 'ledger.unposted.v1', asset, amount: amount.toString() })
-}
-
-function addSettled(books: Books, account: bigint, asset: number, delta: bigint, cause: string) {
-  if (books.canSettle(account, asset, delta)) books.addSettled(account, asset, delta)
-  else suspend(books, asset, delta, cause)
-}
-
-function suspend(books: Books, asset: number, amount: bigint, cause: string): void {
-  books.emit({ type: 'ledger.suspended.v1', asset, amount: amount.toString(), cause })
 }

@@ -4,7 +4,7 @@ import type { Instant } from '#kernel/time.ts'
 import { newAccount } from './account.ts'
 import { userAccount } from './account-code.ts'
 import { Books, type BooksState, type Changes, type EffectContext } from './books.ts'
-import type { ChainBlock } from './chain-block.ts'
+import type { ChainBlock, LedgerChainEvent } from './chain-block.ts'
 import { settle, sight, unsight } from './chain-fold.ts'
 import {
   DONE,
@@ -21,6 +21,7 @@ import {
   type RetractBlock,
 } from './command.ts'
 import type { Reducer } from './reducer.ts'
+import { findStop, refuseStopped } from './stop.ts'
 
 /**
  * The deterministic state machine below the sequencer (invariant I2): commands in, changes out,
@@ -117,6 +118,8 @@ export class LedgerCore {
     // An expired registration may not trade, but takes its money out.
     if ((books.findAccount(account)?.class ?? 0) === 0)
       return refuse('ledger.account_not_registered', `account ${account}`)
+    const stop = findStop(books.findAccount(account), books.isExitMode)
+    if (stop !== undefined) return refuseStopped(stop, account)
     if (books.findHold(id) !== undefined) return refuse('ledger.hold_exists', id)
     if (atoms <= 0n || books.available(userAccount(account), asset) < atoms)
       return refuse('ledger.insufficient_funds', `needs ${amount} atoms of asset ${asset}`)
@@ -141,8 +144,30 @@ export class LedgerCore {
       return refuse('ledger.block_out_of_order', `block ${number} after ${head.number}`)
     const block: ChainBlock = { number, hash, time, events }
     this.books.pushBlock({ ...block, state: 'applied' })
-    for (const event of events) sight(this.books, block, event)
+    for (const event of events) {
+      this.#freeForPayment(event)
+      sight(this.books, block, event)
+      this.#stopTrading(event)
+    }
     return DONE
+  }
+
+  /** What left the lane backs no order any more, or a batch could not take what it sold (I11). */
+  #freeForPayment(event: LedgerChainEvent): void {
+    if (event.type !== 'withdrawn' || event.is_late !== true) return
+    const { account, asset, amount } = event
+    if (this.books.available(userAccount(account), asset) >= BigInt(amount)) return
+    for (const reducer of this.#reducers) reducer.stop(this.books, account, 'funds_withdrawn')
+  }
+
+  /** Orders of whoever may trade no more leave the books at first sight. */
+  #stopTrading(event: LedgerChainEvent): void {
+    const { books } = this
+    for (const reducer of this.#reducers) {
+      if (event.type === 'exit_mode') reducer.stop(books, undefined, 'exit_mode')
+      if (event.type === 'exit_requested') reducer.stop(books, event.account, 'exit_requested')
+      if (event.type === 'frozen') reducer.stop(books, event.account, 'account_frozen')
+    }
   }
 
   #retractBlock({ number, hash }: RetractBlock): Outcome {
@@ -187,13 +212,15 @@ function bookLines(state: BooksState): readonly string[] {
         `hold ${row.id} ${row.account} ${row.asset} ${row.amount} ${row.kind} ${row.sequence}`,
     ),
     ...state.accounts.map(
-      (row) => `account ${row.account} ${row.class} ${row.wallet ?? '-'} ${row.expiresAt ?? '-'}`,
+      (row) =>
+        `account ${row.account} ${row.class} ${row.wallet ?? '-'} ${row.expiresAt ?? '-'} ${row.freezes} ${row.exits} ${row.exitAt ?? '-'}`,
     ),
     ...state.assets.map(
       (row) =>
         `asset ${row.asset} ${row.symbol} ${row.decimals} ${row.external} ${row.token ?? '-'} ${row.allowedClasses?.join(',') ?? '*'}`,
     ),
     ...state.blocks.map((row) => `block ${row.number} ${row.hash}`),
+    `exit mode ${state.isExitMode ?? false}`,
     `final ${state.finalBlock?.number ?? '-'} ${state.finalBlock?.hash ?? '-'}`,
   ].toSorted()
 }

@@ -1,6 +1,6 @@
-/** Value of an account that is promised to an order or a withdrawal; amount 0 means released. */
+/** Value of an account that is promised to an order, a withdrawal or an exit; amount 0 means released. */
 export interface Hold {
-  /** The bare UUID of the order or withdrawal. */
+  /** The bare UUID of the order, withdrawal or exit. */
   readonly id: string
   readonly account: bigint
   readonly asset: number
@@ -10,4 +10,4 @@ export interface Hold {
   readonly sequence: bigint
 }
 
-export type HoldKind = 'order' | 'withdrawal'
+export type HoldKind = 'order' | 'withdrawal' | 'exit'

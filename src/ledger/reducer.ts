@@ -1,6 +1,7 @@
 import type { JsonObject } from '#kernel/json.ts'
 import type { Books, EffectContext } from './books.ts'
 import type { Command, Outcome } from './command.ts'
+import type { OrderStop } from './stop.ts'
 
 /** A part of the core that a higher context brings along: it works on the same books. */
 export interface Reducer {
@@ -11,6 +12,8 @@ export interface Reducer {
   apply(books: Books, command: Command): Outcome
   /** The class of an account changed at finality. */
   accountChanged(books: Books, account: number): void
+  /** Nothing of this account, or of every account, may stay open. */
+  stop(books: Books, account: number | undefined, reason: OrderStop): void
   /** Rows that changed since the last call, for the context's SQL function. */
   takeEffects(): readonly JsonObject[]
   /** Lines that tell its whole state in an order of its own choosing, for the state hash. */

@@ -11,10 +11,12 @@ import { verifyJournal, type Verification } from './recovery-store.ts'
 import type { ReducerSource } from './reducer.ts'
 import {
   findAccount,
+  findLastExit,
   readAccounts,
   readAssets,
   readBalance,
   readBalancesOf,
+  readExitMode,
   readFinalBlock,
   readHead,
   readMirrorBalances,
@@ -22,6 +24,7 @@ import {
   readTransfers,
   readTransfersOf,
 } from './store.ts'
+import { findStop, type Stop } from './stop.ts'
 import type { CommandResult, CommandSink, SubmitOptions } from './submission.ts'
 import type { Transfer } from './transfer.ts'
 
@@ -73,6 +76,27 @@ export class LedgerService {
   /** Whether the registration is final and not expired at `atMs`. */
   async isRegistered(chainAccount: number, atMs: number): Promise<boolean> {
     return isRegistered(await this.findAccount(chainAccount), atMs)
+  }
+
+  /** What keeps an account from trading and withdrawing now, if anything. */
+  async findStop(chainAccount: number): Promise<Stop | undefined> {
+    const isExitMode = await readExitMode(this.#database)
+    return findStop(await this.findAccount(chainAccount), isExitMode)
+  }
+
+  /** Whether the core saw the end of settlement, final or not. */
+  async isExitMode(): Promise<boolean> {
+    return await readExitMode(this.#database)
+  }
+
+  /** The last block that the core finalised; undefined before the first one. */
+  async findFinalBlock(): Promise<BlockPlace | undefined> {
+    return await readFinalBlock(this.#database)
+  }
+
+  /** When the newest open exit was requested, Unix seconds; undefined when none is open. */
+  async findLastExit(): Promise<number | undefined> {
+    return await findLastExit(this.#database)
   }
 
   async listAssets(): Promise<readonly ListedAsset[]> {

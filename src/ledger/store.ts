@@ -1,5 +1,5 @@
 import { column } from '#kernel/array-literal.ts'
-import { assert } from '#kernel/assert.ts'
+import { assert, present } from '#kernel/assert.ts'
 import { instant } from '#kernel/time.ts'
 import { sha256 } from '#platform/crypto.ts'
 import type { Connection, Db } from '#platform/db/pool.ts'
@@ -109,7 +109,23 @@ export async function loadBooks(db: Db): Promise<BooksState> {
     assets: await readAssets(db),
     blocks: blocks.map(toBlock),
     finalBlock: await readFinalBlock(db),
+    isExitMode: await readExitMode(db),
   }
+}
+
+/** When the newest open exit was requested, Unix seconds; undefined when none is open. */
+export async function findLastExit(db: Db): Promise<number | undefined> {
+  const rows = await db.query<{ exit_at: bigint | null }>(
+    'SELECT max(exit_at) AS exit_at FROM ledger.account WHERE exits > 0',
+  )
+  const exitAt = rows[0]?.exit_at ?? undefined
+  return exitAt === undefined ? undefined : Number(exitAt)
+}
+
+/** Whether the core saw the end of settlement. */
+export async function readExitMode(db: Db): Promise<boolean> {
+  const rows = await db.query<{ is_exit_mode: boolean }>('SELECT is_exit_mode FROM ledger.mode')
+  return present(rows[0], 'row of ledger.mode').is_exit_mode
 }
 
 export async function readFinalBlock(db: Db): Promise<BlockPlace | undefined> {
@@ -204,18 +220,16 @@ export async function readOpenWithdrawals(
   return rows.map(({ id }) => id)
 }
 
+const ACCOUNTS =
+  'SELECT account, class, wallet, expires_at, freezes, exits, exit_at FROM ledger.account'
+
 export async function readAccounts(db: Db): Promise<readonly Account[]> {
-  const rows = await db.query<AccountRow>(
-    'SELECT account, class, wallet, expires_at FROM ledger.account',
-  )
+  const rows = await db.query<AccountRow>(ACCOUNTS)
   return rows.map(toAccount)
 }
 
 export async function findAccount(db: Db, account: number): Promise<Account | undefined> {
-  const rows = await db.query<AccountRow>(
-    'SELECT account, class, wallet, expires_at FROM ledger.account WHERE account = $1',
-    [account],
-  )
+  const rows = await db.query<AccountRow>(`${ACCOUNTS} WHERE account = $1`, [account])
   return rows[0] === undefined ? undefined : toAccount(rows[0])
 }
 
@@ -224,6 +238,9 @@ interface AccountRow {
   readonly class: number
   readonly wallet: string | null
   readonly expires_at: bigint | null
+  readonly freezes: number
+  readonly exits: number
+  readonly exit_at: bigint | null
 }
 
 function toAccount(row: AccountRow): Account {
@@ -232,6 +249,9 @@ function toAccount(row: AccountRow): Account {
     class: row.class,
     wallet: row.wallet,
     expiresAt: row.expires_at === null ? null : Number(row.expires_at),
+    freezes: row.freezes,
+    exits: row.exits,
+    exitAt: row.exit_at === null ? null : Number(row.exit_at),
   }
 }
 

@@ -1,8 +1,8 @@
 import { accountText } from './account-code.ts'
 
 /** Internal transfers are settled by batches; the others have a chain event of their own. */
-export const INTERNAL_CODES = ['trade_base', 'trade_quote', 'fee'] as const
-type BoundaryCode = 'deposit' | 'withdrawal' | 'mint' | 'burn' | 'suspense'
+export const INTERNAL_CODES = ['trade_base', 'trade_quote', 'fee', 'reversal'] as const
+type BoundaryCode = 'deposit' | 'withdrawal' | 'exit' | 'mint' | 'burn' | 'suspense'
 
 export type TransferCode = (typeof INTERNAL_CODES)[number] | BoundaryCode
 

@@ -53,6 +53,9 @@ function requestWithdrawal(deps: Deps): Route {
       ledgerErrors.asset_not_found,
       ledgerErrors.account_not_registered,
       ledgerErrors.insufficient_funds,
+      ledgerErrors.account_frozen,
+      ledgerErrors.exit_requested,
+      ledgerErrors.exit_mode,
     ],
     handle: async ({ body, principal, idempotencyKey }) => {
       const { result, replayed } = await deps.payments.requestWithdrawal({

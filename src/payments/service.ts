@@ -22,7 +22,10 @@ export interface PaymentsServiceOptions {
   readonly database: Database
   readonly clock: Clock
   readonly ledger: LedgerService
-  readonly chain: Pick<ChainService, 'deployment' | 'findTransaction' | 'requestTransaction'>
+  readonly chain: Pick<
+    ChainService,
+    'deployment' | 'findTransaction' | 'recallTransaction' | 'requestTransaction'
+  >
 }
 
 export interface WithdrawalRequest {
@@ -37,6 +40,7 @@ export interface WithdrawalRequest {
 
 const OPERATION = 'POST /v1/withdrawals'
 const RELEASE_LIMIT = 50
+const RECALL = { reason: 'the withdrawal failed: its account left', actor: 'settler' }
 
 /** Deposits and withdrawals: value that crosses the boundary of the ledger. */
 export class PaymentsService {
@@ -118,6 +122,40 @@ export class PaymentsService {
       if (transaction === undefined || !hasFailed(transaction.state)) continue
       await ledger.submit({ type: 'fail_withdrawal', id: withdrawal.id })
     }
+  }
+
+  /**
+   * Calls back transactions of withdrawals that failed while theirs were on their way: what was told
+   * to have failed should not be paid. Returns how many were looked at.
+   */
+  async recallFailed(tx: Tx): Promise<number> {
+    const failed = await store.lockUnrecalled(tx, RELEASE_LIMIT)
+    for (const { id, txKey } of failed) {
+      const key = present(txKey, 'key of a withdrawal that was sent')
+      await this.#options.chain.recallTransaction(tx, key, RECALL)
+      await store.markRecalled(tx, id)
+    }
+    return failed.length
+  }
+
+  /** Whether a failed withdrawal may still have a transaction on its way. */
+  async hasUnrecalled(): Promise<boolean> {
+    return await store.hasUnrecalled(this.#options.database)
+  }
+
+  /** Which of these payments are of withdrawals of ours, exactly as asked for, that had failed. */
+  async listLate(
+    paid: readonly Pick<Withdrawal, 'id' | 'account' | 'asset' | 'amountAtoms'>[],
+  ): Promise<ReadonlySet<string>> {
+    const { database } = this.#options
+    const late = new Set<string>()
+    for (const { id, account, asset, amountAtoms } of paid) {
+      const found = await store.findWithdrawal(database, id)
+      const isAsAsked =
+        found?.account === account && found.asset === asset && found.amountAtoms === amountAtoms
+      if (isAsAsked && found.status !== 'final' && found.txKey !== null) late.add(id)
+    }
+    return late
   }
 
   async #requestOnce(request: WithdrawalRequest) {

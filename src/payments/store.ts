@@ -71,6 +71,26 @@ export async function listSubmitted(db: Db, limit: number): Promise<readonly Wit
   return rows.map(toWithdrawal)
 }
 
+const UNRECALLED = `FROM payments.withdrawal
+  WHERE status = 'failed' AND tx_key IS NOT NULL AND NOT is_recalled`
+
+export async function hasUnrecalled(db: Db): Promise<boolean> {
+  return (await db.query(`SELECT 1 ${UNRECALLED} LIMIT 1`)).length > 0
+}
+
+/** Failed withdrawals whose transaction nobody has called back, locked against another sender. */
+export async function lockUnrecalled(tx: Tx, limit: number): Promise<readonly Withdrawal[]> {
+  const rows = await tx.query<WithdrawalRow>(
+    `SELECT ${WITHDRAWAL} ${UNRECALLED} ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`,
+    [limit],
+  )
+  return rows.map(toWithdrawal)
+}
+
+export async function markRecalled(tx: Tx, id: string): Promise<void> {
+  await tx.query('UPDATE payments.withdrawal SET is_recalled = true WHERE id = $1', [id])
+}
+
 /** The highest hold that waits for its settlement, or undefined when nothing waits. */
 export async function findWaitingSequence(db: Db): Promise<bigint | undefined> {
   const rows = await db.query<{ hold_seq: bigint | null }>(

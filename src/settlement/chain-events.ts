@@ -1,7 +1,7 @@
 import { assert, present } from '#kernel/assert.ts'
 import { isJsonObject, type JsonObject } from '#kernel/json.ts'
 import type { ApplyBlock, FinalizeBlock, RetractBlock } from '#ledger/command.ts'
-import type { BatchEvent, LedgerChainEvent } from '#ledger/chain-block.ts'
+import type { BatchEvent, LedgerChainEvent, StopEvent } from '#ledger/chain-block.ts'
 import { withdrawalUuid } from '#payments/withdrawal.ts'
 
 /** A decoded log as the watcher publishes it. */
@@ -45,28 +45,36 @@ export function headsOf(block: IndexedBlock): readonly string[] {
     .map((event) => text(event, 'head').toLowerCase())
 }
 
-/** Withdrawals that a block paid, by bare UUID, to be looked up for `strayWithdrawals`. */
-export function withdrawalsOf(block: IndexedBlock): readonly string[] {
-  return paymentsOf(block).map(({ id }) => id)
+/** What a block paid for a withdrawal. */
+export interface PaidWithdrawal {
+  /** Bare UUID. */
+  readonly id: string
+  readonly account: number
+  readonly asset: number
+  readonly amountAtoms: bigint
+  readonly txHash: string
 }
 
-/** Payments that no open withdrawal explains. The core books them, since they did change a lane. */
-export function strayWithdrawals(
-  block: IndexedBlock,
-  open: ReadonlySet<string>,
-): readonly UnknownEvent[] {
-  return paymentsOf(block)
-    .filter(({ id }) => !open.has(id))
-    .map(({ id, event }) => ({ name: event.name, tx_hash: event.tx_hash, detail: `id ${id}` }))
-}
-
-function paymentsOf(block: IndexedBlock) {
+/** Withdrawals that a block paid, to be looked up before `translateBlock`. */
+export function withdrawalsOf(block: IndexedBlock): readonly PaidWithdrawal[] {
   return block.events
     .filter(({ name }) => name === 'Withdrawn')
     .flatMap((event) => {
       const id = withdrawalUuid(text(event, 'id'))
-      return id === undefined ? [] : [{ id, event }]
+      if (id === undefined) return []
+      const { account, asset, amount } = movementOf(event)
+      return [{ id, account, asset, amountAtoms: BigInt(amount), txHash: event.tx_hash }]
     })
+}
+
+/** Payments that nothing of ours explains. The core books them, since they did change a lane. */
+export function strayWithdrawals(
+  paid: readonly PaidWithdrawal[],
+  known: ReadonlySet<string>,
+): readonly UnknownEvent[] {
+  return paid
+    .filter(({ id }) => !known.has(id))
+    .map(({ id, txHash }) => ({ name: 'Withdrawn', tx_hash: txHash, detail: `id ${id}` }))
 }
 
 /** Assets that a block lists, whose symbols the caller looks up. */
@@ -76,19 +84,25 @@ export function listedAssets(block: IndexedBlock): readonly number[] {
     .map((event) => count(event, 'asset'))
 }
 
+/** What this node knows of the things that a block names. */
+export interface Known {
+  /** By head. */
+  readonly batches: ReadonlyMap<string, KnownBatch>
+  /** Of assets that this node registered, by their number on chain. */
+  readonly symbols: ReadonlyMap<number, string>
+  /** Withdrawals of ours that had failed before the block paid them. */
+  readonly late: ReadonlySet<string>
+}
+
 /**
  * The command that brings a block into the core. An unknown batch is left out, an unknown withdrawal is booked, both are
  * named: the caller raises the alarm, and nobody guesses what it moved.
  */
-export function translateBlock(
-  block: IndexedBlock,
-  batches: ReadonlyMap<string, KnownBatch>,
-  symbols: ReadonlyMap<number, string> = new Map(),
-): Translation {
+export function translateBlock(block: IndexedBlock, known: Known): Translation {
   const events: LedgerChainEvent[] = []
   const unknown: UnknownEvent[] = []
   for (const event of block.events) {
-    const result = translateEvent(event, batches, symbols)
+    const result = translateEvent(event, known)
     if (result === undefined) continue
     if ('detail' in result) unknown.push(result)
     else events.push(result)
@@ -99,14 +113,13 @@ export function translateBlock(
 
 function translateEvent(
   event: IndexedEvent,
-  batches: ReadonlyMap<string, KnownBatch>,
-  symbols: ReadonlyMap<number, string>,
+  { batches, symbols, late }: Known,
 ): LedgerChainEvent | UnknownEvent | undefined {
   switch (event.name) {
     case 'Deposited':
       return depositOf(event)
     case 'Withdrawn':
-      return withdrawnOf(event)
+      return withdrawnOf(event, late)
     case 'BatchSettled':
       return batchOf(event, batches)
     case 'AccountRegistered':
@@ -118,10 +131,20 @@ function translateEvent(
         class: count(event, 'class'),
         expires_at: expiryOf(event),
       }
+    case 'PrimaryWalletChanged':
+      return {
+        type: 'wallet_changed',
+        account: count(event, 'account'),
+        wallet: text(event, 'wallet'),
+      }
     case 'AssetCreated':
       return listedOf(event, symbols)
+    case 'ExitExecuted':
+      return exitOf(event)
+    case 'RedemptionSettled':
+      return { type: 'redeemed', asset: count(event, 'asset'), amount: digits(event, 'amount') }
     default:
-      return undefined
+      return stopEventOf(event)
   }
 }
 
@@ -130,12 +153,47 @@ function depositOf(event: IndexedEvent): LedgerChainEvent {
   return { type: 'deposit', id: `${event.tx_hash}:${event.log_index}`, ...movementOf(event) }
 }
 
-function withdrawnOf(event: IndexedEvent): LedgerChainEvent | UnknownEvent {
+/** Pauses, external listings and supply figures change nothing that the core keeps. */
+function stopEventOf(event: IndexedEvent): StopEvent | undefined {
+  switch (event.name) {
+    case 'ExitRequested':
+      return { type: 'exit_requested', account: count(event, 'account') }
+    case 'ExitCancelled':
+      return { type: 'exit_cancelled', account: count(event, 'account') }
+    case 'ExitModeEntered':
+      return { type: 'exit_mode' }
+    case 'Frozen':
+      return freezeOf(event, 'frozen')
+    case 'Unfrozen':
+      return freezeOf(event, 'unfrozen')
+    default:
+      return undefined
+  }
+}
+
+function freezeOf(event: IndexedEvent, type: 'frozen' | 'unfrozen'): StopEvent {
+  return { type, account: count(event, 'account'), document: text(event, 'documentHash') }
+}
+
+/** One hold per lane and transaction, whatever block the transaction ends up in. */
+function exitOf(event: IndexedEvent): LedgerChainEvent {
+  const [account, asset] = [count(event, 'account'), count(event, 'asset')]
+  const place = `${account.toString(16).padStart(8, '0')}${asset.toString(16).padStart(4, '0')}`
+  const digest = `${event.tx_hash.slice(2, 22)}${place}`
+  const id = digest.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return { type: 'exit_executed', id, account, asset, amount: digits(event, 'amount') }
+}
+
+function withdrawnOf(
+  event: IndexedEvent,
+  late: ReadonlySet<string>,
+): LedgerChainEvent | UnknownEvent {
   const id = withdrawalUuid(text(event, 'id'))
   if (id === undefined) {
     return { name: event.name, tx_hash: event.tx_hash, detail: `id ${text(event, 'id')}` }
   }
-  return { type: 'withdrawn', id, ...movementOf(event), tx_hash: event.tx_hash }
+  const paid = { type: 'withdrawn', id, ...movementOf(event), tx_hash: event.tx_hash } as const
+  return late.has(id) ? { ...paid, is_late: true } : paid
 }
 
 function movementOf(event: IndexedEvent) {

@@ -2,6 +2,7 @@ import { assert, present } from '#kernel/assert.ts'
 import type { Command, Refusal } from '#ledger/command.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import type { CommandSink } from '#ledger/submission.ts'
+import type { PaymentsService } from '#payments/service.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
 import { platformErrors } from '#platform/errors.ts'
@@ -23,7 +24,7 @@ import {
   strayWithdrawals,
   translateBlock,
   withdrawalsOf,
-  type IndexedBlock,
+  type PaidWithdrawal,
   type UnknownEvent,
 } from './chain-events.ts'
 import { insertIncident, listKnownBatches, lockState, setHalted } from './store.ts'
@@ -35,6 +36,7 @@ export interface ChainEventConsumerOptions {
   /** Of the role `engine`. */
   readonly leadership: Leadership
   readonly ledger: Pick<LedgerService, 'listOpenWithdrawals'>
+  readonly payments: Pick<PaymentsService, 'listLate'>
   readonly log: Log
   readonly metrics: Metrics
   /** Symbol of an asset that this node registered, by its number on chain. */
@@ -164,17 +166,25 @@ export class ChainEventConsumer implements Service {
       const symbol = await findSymbol(asset)
       if (symbol !== undefined) symbols.set(asset, symbol)
     }
-    const { command, unknown } = translateBlock(block, batches, symbols)
-    const stray = await this.#findStray(block)
+    const { late, stray } = await this.#explainPayments(withdrawalsOf(block))
+    const { command, unknown } = translateBlock(block, { batches, symbols, late })
     for (const event of [...unknown, ...stray])
       await this.#reportUnknown(event, envelope.seq, guard)
     return command
   }
 
-  async #findStray(block: IndexedBlock): Promise<readonly UnknownEvent[]> {
-    const paid = withdrawalsOf(block)
-    if (paid.length === 0) return []
-    return strayWithdrawals(block, await this.#options.ledger.listOpenWithdrawals(paid))
+  /** Most are open; some had failed when their account left, and were on their way all the same. */
+  async #explainPayments(
+    paid: readonly PaidWithdrawal[],
+  ): Promise<{ readonly late: ReadonlySet<string>; readonly stray: readonly UnknownEvent[] }> {
+    if (paid.length === 0) return { late: new Set(), stray: [] }
+    const { ledger, payments, log } = this.#options
+    const open = await ledger.listOpenWithdrawals(paid.map(({ id }) => id))
+    const rest = paid.filter(({ id }) => !open.has(id))
+    const late = rest.length === 0 ? new Set<string>() : await payments.listLate(rest)
+    for (const { id, txHash } of rest.filter((payment) => late.has(payment.id)))
+      log.warn({ event: 'chain.late_withdrawal', withdrawal: id, tx_hash: txHash })
+    return { late, stray: strayWithdrawals(rest, late) }
   }
 
   /**

@@ -26,6 +26,8 @@ export interface CycleView {
   readonly canCover: boolean
   /** A day passed since the last batch. */
   readonly isHeartbeatDue: boolean
+  /** An account may leave as soon as a batch closes after its request. */
+  readonly isExitWaiting: boolean
 }
 
 export type CycleStep =
@@ -36,9 +38,10 @@ export function nextStep(view: CycleView): CycleStep {
   if (view.open !== undefined) return followOpen(view.open)
   if (view.status === 'halted') return 'rest'
   if (view.canCover) return 'cover'
+  // Before supply, of which there may always be more: whoever wants to leave may end settlement.
+  if (view.isHeartbeatDue || view.isExitWaiting) return view.hasTransfers ? 'net' : 'heartbeat'
   if (view.isSupplyReady) return 'send_supply'
   if (view.isDue && view.hasTransfers) return 'net'
-  if (view.isHeartbeatDue) return view.hasTransfers ? 'net' : 'heartbeat'
   return 'rest'
 }
 

@@ -4,6 +4,7 @@ import { defineErrors } from '#kernel/errors.ts'
 export const settlementErrors = defineErrors('settlement', {
   halted: { kind: 'conflict', title: 'Settlement is halted' },
   not_halted: { kind: 'conflict', title: 'Settlement is not halted' },
+  ended: { kind: 'conflict', title: 'Settlement has ended for good' },
   in_progress: { kind: 'conflict', title: 'A batch is not mined yet' },
   nothing_to_settle: { kind: 'conflict', title: 'No trade waits for settlement' },
   batch_not_found: { kind: 'not_found', title: 'No such settlement' },

@@ -29,6 +29,7 @@ export interface SettlementModule {
     readonly engine: CommandSink
     /** Of the role `engine`. */
     readonly leadership: Leadership
+    readonly payments: ChainEventConsumerOptions['payments']
   }): ChainEventConsumer
 }
 

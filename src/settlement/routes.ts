@@ -69,7 +69,7 @@ function resume(deps: SettlementRouteDeps): Route {
     permission: 'settlements:write',
     body: resumeBody,
     responses: { 200: stateReply },
-    errors: [settlementErrors.halted, settlementErrors.not_halted],
+    errors: [settlementErrors.halted, settlementErrors.not_halted, settlementErrors.ended],
     handle: async ({ body, principal }) => {
       const state = await deps.settlement.resume(body.reason, principal.userId)
       return reply(200, stateView(state))

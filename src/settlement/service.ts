@@ -22,6 +22,7 @@ import {
   type Hex,
   type TradeSettlementStatus,
 } from './batch.ts'
+import * as closings from './closing-store.ts'
 import {
   composeHeartbeat,
   composeSupply,
@@ -139,21 +140,56 @@ export class SettlementService {
 
   /**
    * Goes on after a halt: compares first, then sends a reverted batch out again, the same header in
-   * a new transaction. Throws `settlement.not_halted`, or `settlement.halted` while anything differs.
+   * a new transaction. Throws `settlement.not_halted`, `settlement.ended`, or `settlement.halted` while
+   * anything differs.
    */
   async resume(reason: string, actor: string): Promise<store.SettlementState> {
     const { database, log, mirror } = this.#options
-    if ((await store.readState(database)).status !== 'halted') throw settlementErrors.not_halted()
+    const before = await store.readState(database)
+    if (before.status !== 'halted') throw settlementErrors.not_halted()
+    if (await this.#isOver(before)) throw settlementErrors.ended()
     const { differences } = await mirror.reconcile()
     if (differences.length > 0) throw settlementErrors.halted('ledger and chain still differ')
     const state = await inTransaction(database, async (tx) => {
-      if ((await store.lockState(tx)).status !== 'halted') throw settlementErrors.not_halted()
+      const current = await store.lockState(tx)
+      if (current.status !== 'halted') throw settlementErrors.not_halted()
+      if (await this.#isOver(current)) throw settlementErrors.ended()
       await this.#sendAgain(tx)
       await store.setRunning(tx, reason, actor)
       return await store.readState(tx)
     })
     log.warn({ event: 'settlement.resumed', reason, actor })
     return state
+  }
+
+  /**
+   * Whether an account waits for a batch that closes after its request, and one made now helps: every
+   * trade batch is final and the ledger has met a later block. On a chain that makes no blocks of its own, a
+   * batch brings the later block that the next one needs.
+   */
+  async isExitWaiting(): Promise<boolean> {
+    const { database, ledger } = this.#options
+    const exitAt = await this.#findUnserved()
+    if (exitAt === undefined) return false
+    if (await closings.hasUnfinalClosing(database)) return false
+    const { sequence } = await ledger.journalHead()
+    if (sequence > 0n && (await ledger.coveredClose(sequence)) > exitAt) return true
+    return ((await ledger.findFinalBlock())?.time ?? 0) >= exitAt
+  }
+
+  /** Whether an account has waited for such a batch for a day, as the chain counts. */
+  async isExitLate(): Promise<boolean> {
+    const exitAt = await this.#findUnserved()
+    if (exitAt === undefined) return false
+    return ((await this.#options.ledger.findFinalBlock())?.time ?? 0) - exitAt >= DAY_MS / 1000
+  }
+
+  /** When the newest request was made that no batch closes after yet, Unix seconds. */
+  async #findUnserved(): Promise<number | undefined> {
+    const { database, ledger } = this.#options
+    const exitAt = await ledger.findLastExit()
+    if (exitAt === undefined) return undefined
+    return (await closings.readLastClose(database)) > exitAt ? undefined : exitAt
   }
 
   async readState(): Promise<store.SettlementState> {
@@ -189,6 +225,11 @@ export class SettlementService {
         return [sequence, { id, status: tradeStatus(batch?.status), txHash }]
       }),
     )
+  }
+
+  /** Final, or seen in a block that is not final yet: nothing would be accepted meanwhile. */
+  async #isOver(state: store.SettlementState): Promise<boolean> {
+    return state.isEnded || (await this.#options.ledger.isExitMode())
   }
 
   async #requireReady(guard: EpochGuard): Promise<store.SettlementState> {
@@ -258,10 +299,10 @@ export class SettlementService {
     await this.#request(tx, { ...open, txKey })
   }
 
-  /** As far as nothing waits: to the first internal transfer when every batch is final. */
+  /** As far as nothing waits: to the first internal transfer when every trade batch is final. */
   async #findQuietEnd(covered: bigint): Promise<JournalEnd> {
     const { database, ranges } = this.#options
-    const isFinal = !(await store.hasUnfinalBatch(database))
+    const isFinal = !(await closings.hasUnfinalClosing(database))
     const end = isFinal ? await ranges.findCoverable(covered) : undefined
     return end ?? (await this.#requireEnd(covered))
   }
@@ -277,7 +318,7 @@ export class SettlementService {
   /** The daily list of what is owed, empty when one went out within a day. */
   async #dueLiabilities(lastSeq: bigint): Promise<readonly LiabilityLeaf[]> {
     const { database, clock } = this.#options
-    const lastMs = await store.findLastLiabilities(database, ZERO_HASH)
+    const lastMs = await closings.findLastLiabilities(database, ZERO_HASH)
     if (lastMs !== undefined && clock.now() - lastMs < DAY_MS) return []
     return await this.#listLiabilities(lastSeq)
   }

@@ -13,6 +13,7 @@ import { Loop } from '#platform/scheduler.ts'
 import type { SupplyService } from '#supply/service.ts'
 import type { SupplyRequest } from '#supply/supply-request.ts'
 import type { Batch } from './batch.ts'
+import * as closings from './closing-store.ts'
 import { nextStep, type CycleStep, type CycleView, type TransactionProgress } from './cycle.ts'
 import { settlementErrors } from './errors.ts'
 import type { MirrorService } from './mirror-service.ts'
@@ -138,7 +139,8 @@ export class Settler implements Service {
     const sinceNetMs = clock.now() - (this.#lastNetAt ?? 0)
     const isDue = settlementIntervalMs > 0 && sinceNetMs >= settlementIntervalMs
     const isHeartbeatDue = isRunning && (await this.#isHeartbeatDue(state))
-    const mayNet = isRunning && (isDue || isHeartbeatDue)
+    const isExitWaiting = isRunning && (await this.#isExitWaiting(isDue))
+    const mayNet = isRunning && (isDue || isHeartbeatDue || isExitWaiting)
     const first = mayNet ? await ranges.findFirstTransfer(state.coveredSequence) : undefined
     const coverable = isRunning ? await this.#findCoverable(state.coveredSequence) : undefined
     const request = isRunning ? await this.#findReadySupply() : undefined
@@ -158,8 +160,16 @@ export class Settler implements Service {
         hasTransfers: first !== undefined,
         canCover: coverable !== undefined,
         isHeartbeatDue,
+        isExitWaiting,
       },
     }
+  }
+
+  /** On demand only means that nothing else would serve it; nobody waits for longer than a day. */
+  async #isExitWaiting(isDue: boolean): Promise<boolean> {
+    const { settlement, settlementIntervalMs } = this.#options
+    const isTime = isDue || settlementIntervalMs === 0 || (await settlement.isExitLate())
+    return isTime && (await settlement.isExitWaiting())
   }
 
   async #findProgress(open: Batch | undefined): Promise<Progress> {
@@ -184,10 +194,11 @@ export class Settler implements Service {
     this.#trouble = state.status === 'halted' ? `halted: ${state.reason}` : undefined
   }
 
+  /** A supply batch says nothing about trades, so that no exit is served by it. */
   async #isHeartbeatDue(state: store.SettlementState): Promise<boolean> {
     const { database, clock } = this.#options
-    const last = await store.findLastBatch(database)
-    return clock.now() - (last?.createdAtMs ?? state.changedAtMs) >= HEARTBEAT_MS
+    const lastMs = await closings.findLastClosingMs(database)
+    return clock.now() - (lastMs ?? state.changedAtMs) >= HEARTBEAT_MS
   }
 
   async #findCoverable(covered: bigint): Promise<JournalEnd | undefined> {
@@ -281,6 +292,7 @@ export class Settler implements Service {
   async #release(): Promise<void> {
     const { database, payments } = this.#options
     await payments.failLostWithdrawals()
+    if (await payments.hasUnrecalled()) await this.#write((tx) => payments.recallFailed(tx))
     if ((await store.readState(database)).status === 'halted') return
     if ((await payments.findWaitingSequence()) === undefined) return
     await this.#write(async (tx) => {

@@ -22,6 +22,8 @@ export interface SettlementState {
   readonly coveredSequence: bigint
   /** When it last halted or resumed, or was set up; milliseconds since 1970. */
   readonly changedAtMs: number
+  /** Exit mode: no batch will ever be accepted again. */
+  readonly isEnded: boolean
 }
 
 interface StateRow {
@@ -29,9 +31,10 @@ interface StateRow {
   readonly reason: string | null
   readonly covered_seq: bigint
   readonly changed_at: Date
+  readonly is_ended: boolean
 }
 
-const STATE = 'SELECT status, reason, covered_seq, changed_at FROM settlement.state'
+const STATE = 'SELECT status, reason, covered_seq, changed_at, is_ended FROM settlement.state'
 
 export async function readState(db: Db): Promise<SettlementState> {
   return toState((await db.query<StateRow>(STATE))[0])
@@ -46,9 +49,11 @@ export async function setCovered(tx: Tx, sequence: bigint): Promise<void> {
   await tx.query('UPDATE settlement.state SET covered_seq = $1 WHERE covered_seq < $1', [sequence])
 }
 
+/** The reason of an end stays; later ones are incidents only. */
 export async function setHalted(tx: Tx, reason: string, actor: string): Promise<void> {
   await tx.query(
-    `UPDATE settlement.state SET status = 'halted', reason = $1, changed_at = clock_timestamp()`,
+    `UPDATE settlement.state SET status = 'halted', reason = $1, changed_at = clock_timestamp()
+     WHERE NOT is_ended`,
     [reason],
   )
   await insertIncident(tx, 'halted', reason, actor)
@@ -225,17 +230,6 @@ export async function listKnownBatches(
   return new Map(rows.map((row) => [row.head, knownBatch(toBatch(row), row.deltas)]))
 }
 
-/** When a batch last carried the root of what is owed, in milliseconds since 1970. */
-export async function findLastLiabilities(db: Db, none: Hex): Promise<number | undefined> {
-  const rows = await db.query<{ created_at: Date }>(
-    `SELECT created_at FROM settlement.batch
-     WHERE status <> 'abandoned' AND header ->> 'liabilitiesRoot' <> $1
-     ORDER BY sequence DESC LIMIT 1`,
-    [none],
-  )
-  return rows[0]?.created_at.getTime()
-}
-
 /** Moves a batch on; false when it was elsewhere already. */
 export async function setBatchStatus(
   tx: Tx,
@@ -310,7 +304,8 @@ function toState(row: StateRow | undefined): SettlementState {
   const found = present(row, 'settlement.state')
   const { status, reason, covered_seq: coveredSequence } = found
   assert(status === 'running' || status === 'halted', 'settlement.state.status')
-  return { status, reason, coveredSequence, changedAtMs: found.changed_at.getTime() }
+  const changedAtMs = found.changed_at.getTime()
+  return { status, reason, coveredSequence, changedAtMs, isEnded: found.is_ended }
 }
 
 function toStatus(text: string): BatchStatus {

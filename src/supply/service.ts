@@ -1,3 +1,5 @@
+import { decodeReserve, encodeReserveOf } from '#chain/contracts/reserve-gate.ts'
+import type { ChainService } from '#chain/service.ts'
 import { systemAccount } from '#ledger/account-code.ts'
 import type { LedgerService } from '#ledger/service.ts'
 import { newUuid } from '#platform/crypto.ts'
@@ -9,6 +11,7 @@ import { guardSupply, type SupplyRequest } from './supply-request.ts'
 export interface SupplyServiceOptions {
   readonly database: Database
   readonly ledger: LedgerService
+  readonly chain: Pick<ChainService, 'call' | 'deployment'>
 }
 
 const PROPOSED_LIMIT = 20
@@ -19,9 +22,10 @@ export interface SupplyProposal {
   readonly ref: string
   readonly asset: {
     readonly chainAsset: number
-    readonly reserve: 'none' | 'attested'
     readonly ceilingAtoms: bigint | null
   }
+  /** What `readReserve` gave; null where the reserve is nobody's concern. */
+  readonly reserveAtoms: bigint | null
   /** Positive mints. */
   readonly changeAtoms: bigint
   /** Chain account. */
@@ -37,15 +41,16 @@ export class SupplyService {
   }
 
   /**
-   * Throws `supply.reserve_unattested`, `supply.ceiling_exceeded` or `supply.supply_exceeded`
-   * unless the change may be made; settlement checks nothing further, the chain checks again.
+   * Throws `supply.reserve_unattested`, `supply.reserve_exceeded`, `supply.ceiling_exceeded` or
+   * `supply.supply_exceeded` unless the change may be made; settlement checks nothing further, the
+   * chain checks again.
    */
   async requireAllowed(tx: Tx, proposal: SupplyProposal): Promise<void> {
-    const { chainAsset, reserve, ceilingAtoms } = proposal.asset
+    const { chainAsset, ceilingAtoms } = proposal.asset
     await store.lockAsset(tx, chainAsset)
     const refusal = guardSupply(
       {
-        reserve,
+        reserveAtoms: proposal.reserveAtoms,
         ceilingAtoms,
         supplyAtoms: await this.#supplyOf(chainAsset),
         // A burn that may still fail makes no room for a mint, nor the other way round.
@@ -54,6 +59,17 @@ export class SupplyService {
       proposal.changeAtoms,
     )
     if (refusal !== undefined) throw supplyErrors[refusal]()
+  }
+
+  /**
+   * Atoms of an asset that attestors vouch for now, by the gate on the chain: zero when unset, stale
+   * or unsound. Throws `platform.unavailable` while the chain is away.
+   */
+  async readReserve(chainAsset: number): Promise<bigint> {
+    const { chain } = this.#options
+    const gate = chain.deployment().contracts['ReserveGate']
+    if (gate === undefined) return 0n
+    return decodeReserve(await chain.call(gate, encodeReserveOf(chainAsset), 'latest'))
   }
 
   /** Queues a change after its guards; the same `ref` gives the request that exists. */

@@ -21,7 +21,8 @@ export interface SupplyRequest {
 }
 
 export interface SupplyLimits {
-  readonly reserve: 'none' | 'attested'
+  /** Atoms that attestors vouch for now; null for an asset that needs no reserve. */
+  readonly reserveAtoms: bigint | null
   /** Atoms; null leaves only what a ledger account can hold. */
   readonly ceilingAtoms: bigint | null
   /** Supply now, and what is proposed or on its way in the same direction, atoms with sign. */
@@ -29,16 +30,19 @@ export interface SupplyLimits {
   readonly pendingAtoms: bigint
 }
 
-export type SupplyRefusal = 'reserve_unattested' | 'ceiling_exceeded' | 'supply_exceeded'
+export type SupplyRefusal =
+  'reserve_unattested' | 'reserve_exceeded' | 'ceiling_exceeded' | 'supply_exceeded'
 
 /**
  * Whether a change may be proposed (I9). An asset that promises reserves can only shrink while no
- * attestation vouches for more: an unset attestation counts as zero.
+ * attestation vouches for more: one that is unset or stale counts as zero.
  */
 export function guardSupply(limits: SupplyLimits, changeAtoms: bigint): SupplyRefusal | undefined {
+  const { reserveAtoms } = limits
   const next = limits.supplyAtoms + limits.pendingAtoms + changeAtoms
   if (next < 0n) return 'supply_exceeded'
   if (changeAtoms < 0n) return undefined
-  if (limits.reserve === 'attested') return 'reserve_unattested'
-  return next > (limits.ceilingAtoms ?? MAX_ATOMS) ? 'ceiling_exceeded' : undefined
+  if (next > (limits.ceilingAtoms ?? MAX_ATOMS)) return 'ceiling_exceeded'
+  if (reserveAtoms === null || next <= reserveAtoms) return undefined
+  return reserveAtoms === 0n ? 'reserve_unattested' : 'reserve_exceeded'
 }

@@ -6,6 +6,7 @@ import { FEE_ACCOUNT, userAccount } from '#ledger/account-code.ts'
 import type { Books } from '#ledger/books.ts'
 import { refuse, type Command, type Outcome } from '#ledger/command.ts'
 import type { Reducer } from '#ledger/reducer.ts'
+import { findStop, refuseStopped, type OrderStop } from '#ledger/stop.ts'
 import {
   isTradingCommand,
   type CancelOrder,
@@ -97,6 +98,13 @@ export class Exchange implements Reducer {
     }
   }
 
+  /** Every open order of the account, or of all accounts, leaves the book. */
+  stop(books: Books, account: number | undefined, reason: OrderStop): void {
+    const orders = account === undefined ? this.desk.openOrders() : this.desk.ordersOf(account)
+    for (const order of orders.toSorted((a, b) => Number(a.sequence - b.sequence)))
+      this.#close(books, order, 'cancelled', reason)
+  }
+
   takeEffects(): readonly JsonObject[] {
     return this.desk.takeRows()
   }
@@ -163,6 +171,8 @@ export class Exchange implements Reducer {
     const account = books.findAccount(command.account)
     if (account === undefined || !isRegistered(account, books.at))
       return refuse('trading.account_not_registered', `account ${command.account}`)
+    const stop = findStop(account, books.isExitMode)
+    if (stop !== undefined) return refuseStopped(stop, command.account)
     const asset = books.findAsset(creditedAsset(market, command.side))
     if (asset === undefined || !allowsClass(asset, account.class))
       return refuse('trading.asset_class_not_allowed', `class ${account.class}`)

@@ -48,6 +48,9 @@ function placeOrder(trading: TradingService): Route {
     responses: { 200: orderReply, 201: orderReply },
     errors: [
       ledgerErrors.insufficient_funds,
+      ledgerErrors.account_frozen,
+      ledgerErrors.exit_requested,
+      ledgerErrors.exit_mode,
       tradingErrors.market_not_found,
       tradingErrors.market_closed,
       tradingErrors.tick_size,

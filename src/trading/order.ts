@@ -1,4 +1,5 @@
 import { divHalfEven, formatDecimal, isAtoms, mulDivUp } from '#kernel/money.ts'
+import type { OrderStop } from '#ledger/stop.ts'
 import { notionalOf, type MarketRules } from './market.ts'
 
 export type Side = 'buy' | 'sell'
@@ -13,6 +14,7 @@ export type Reason =
   | 'requested'
   | 'class_not_allowed'
   | 'registration_expired'
+  | OrderStop
 export type Liquidity = 'maker' | 'taker'
 
 export interface Order {

@@ -104,6 +104,10 @@ export const orderReply = z.union([
       'requested',
       'class_not_allowed',
       'registration_expired',
+      'account_frozen',
+      'exit_requested',
+      'exit_mode',
+      'funds_withdrawn',
     ]),
   }),
 ])

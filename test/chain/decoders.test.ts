@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { Decoders, EVENT_LAYOUTS } from '#chain/decoders.ts'
 import { interfaceOf } from '#chain/contracts/abi-adapter.ts'
 import { WATCHED_CONTRACTS } from '#chain/deployment.ts'
+import abi from '#chain/contracts/abi.json' with { type: 'json' }
 import type { RawLog } from '#chain/block.ts'
 import { hashOf, hexOf } from '#chain/hex.ts'
 import { present } from '#kernel/assert.ts'
+import { IGNORED_EVENTS } from './ignored-events.ts'
 
 const contracts = Object.fromEntries(
   WATCHED_CONTRACTS.map((name, place) => [name, `0x${(place + 1).toString(16).repeat(40)}`]),
@@ -82,6 +84,21 @@ describe.each(EVENT_LAYOUTS)('$contract.$name', (layout) => {
       }),
       { numRuns: 50 },
     )
+  })
+})
+
+describe('the events of the contracts', () => {
+  const followed = EVENT_LAYOUTS.map(({ contract, name }) => `${contract}.${name}`)
+  const ignored = Object.entries(IGNORED_EVENTS).flatMap(([contract, events]) =>
+    Object.keys(events).map((name) => `${contract}.${name}`),
+  )
+  const all = Object.entries(abi).flatMap(([contract, entries]) =>
+    entries.filter(({ type }) => type === 'event').map((entry) => `${contract}.${entry.name}`),
+  )
+
+  it('are each followed, or left out for a reason, and never both', () => {
+    expect([...followed, ...ignored].toSorted()).toEqual([...new Set(all)].toSorted())
+    expect(new Set(followed).isDisjointFrom(new Set(ignored))).toBe(true)
   })
 })
 

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { complianceModule, type ComplianceModule } from '#compliance/module.ts'
+import { LedgerService } from '#ledger/service.ts'
+import { platformErrors } from '#platform/errors.ts'
 import { Leadership } from '#platform/leader.ts'
+import { exchangeSource } from '#trading/exchange-source.ts'
 import { startAccounts, newWallet, type AccountsFixture, type Person } from '../support/accounts.ts'
 import { ChainRequests } from '../support/chain-requests.ts'
 import { silentLog } from '../support/database.ts'
@@ -11,11 +14,14 @@ let api: TestApi
 let officer: Person
 let compliance: ComplianceModule
 const chain = new ChainRequests()
+const NO_ENGINE = { submit: () => Promise.reject(platformErrors.unavailable()) }
 
 beforeAll(async () => {
   accounts = await startAccounts()
   const { database, clock, service } = accounts
-  compliance = complianceModule({ database, clock, log: silentLog, chain, accounts: service })
+  const ledger = new LedgerService({ database, sink: NO_ENGINE, reducers: exchangeSource })
+  const shared = { database, clock, log: silentLog, chain, ledger }
+  compliance = complianceModule({ ...shared, accounts: service })
   api = new TestApi([...accounts.routes, ...compliance.routes], accounts.authenticator)
   await api.server.start()
   officer = await accounts.person('officer', 'compliance')

@@ -6,10 +6,13 @@ import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.s
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {Authority} from "../../contracts/access/Authority.sol";
 import {Roles} from "../../contracts/access/Roles.sol";
+import {Books} from "../../contracts/settlement/Books.sol";
 import {IReserveGate} from "../../contracts/supply/IReserveGate.sol";
+import {Redemptions} from "../../contracts/supply/Redemptions.sol";
 import {SupplyController} from "../../contracts/supply/SupplyController.sol";
 import {AssetRegistry} from "../../contracts/token/AssetRegistry.sol";
 import {AssetToken} from "../../contracts/token/AssetToken.sol";
+import {IERC7943Fungible} from "../../contracts/token/IERC7943.sol";
 import {BatchHeader} from "../../contracts/types/Batch.sol";
 import {Encoder} from "./Encoder.sol";
 import {Suite} from "./Suite.sol";
@@ -45,6 +48,7 @@ contract AssetsTest is Suite {
         Check.same(silver.asset(), SILVER);
         Check.same(silver.allowedClasses(), 6);
         Check.same(keccak256(bytes(silver.symbol())), keccak256("SLV"));
+        Check.same(keccak256(bytes(silver.name())), keccak256("SLV"));
         (address known, uint64 ceiling, bool attested) = supply.supplyOf(SILVER);
         Check.same(known, token);
         Check.same(ceiling, CEILING);
@@ -76,6 +80,8 @@ contract AssetsTest is Suite {
         assets.listExternal(3, STRANGER, 1, ALL_CLASSES);
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.ZeroScale.selector));
         assets.listExternal(3, address(cash), 0, ALL_CLASSES);
+        vm.expectRevert(abi.encodeWithSelector(Books.ScaleNotPowerOfTen.selector, 20));
+        assets.listExternal(3, address(cash), 20, ALL_CLASSES);
         vm.startPrank(REGISTRAR);
         vm.expectRevert(_unauthorized(REGISTRAR));
         assets.listExternal(3, address(cash), 1, ALL_CLASSES);
@@ -147,11 +153,11 @@ contract AssetsTest is Suite {
         _giveAlice(100);
         _register(18, address(0xc), 3, 0);
         vm.startPrank(ALICE);
-        vm.expectRevert(abi.encodeWithSelector(AssetToken.ReceiverRefused.selector, STRANGER, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IERC7943Fungible.ERC7943CannotReceive.selector, STRANGER));
         gold.transfer(STRANGER, 1);
-        vm.expectRevert(abi.encodeWithSelector(AssetToken.ReceiverRefused.selector, address(0xc), 18, 3));
+        vm.expectRevert(abi.encodeWithSelector(IERC7943Fungible.ERC7943CannotReceive.selector, address(0xc)));
         gold.transfer(address(0xc), 1);
-        vm.expectRevert(abi.encodeWithSelector(AssetToken.ReceiverRefused.selector, STRANGER, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IERC7943Fungible.ERC7943CannotReceive.selector, STRANGER));
         gold.transfer(STRANGER, 0);
         gold.transfer(BOB, 10);
         gold.approve(address(vault), 5);
@@ -161,7 +167,7 @@ contract AssetsTest is Suite {
         vm.prank(REGISTRAR);
         registry.setClass(BOB_ID, 2, uint64(block.timestamp));
         vm.prank(ALICE);
-        vm.expectRevert(abi.encodeWithSelector(AssetToken.ReceiverRefused.selector, BOB, BOB_ID, 2));
+        vm.expectRevert(abi.encodeWithSelector(IERC7943Fungible.ERC7943CannotReceive.selector, BOB));
         gold.transfer(BOB, 1);
     }
 
@@ -184,7 +190,7 @@ contract AssetsTest is Suite {
         vm.expectRevert(abi.encodeWithSelector(SupplyController.CeilingOutOfRange.selector, 1 << 63));
         supply.setCeiling(GOLD, 1 << 63);
         vm.prank(OFFICER);
-        vm.expectRevert(abi.encodeWithSelector(SupplyController.UnknownAsset.selector, 9));
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.UnknownAsset.selector, 9));
         supply.setCeiling(9, 1);
     }
 
@@ -203,7 +209,7 @@ contract AssetsTest is Suite {
     }
 
     function test_ExternalTokensHaveNoSupplyBatch() external {
-        _refuseMint(0, 5, abi.encodeWithSelector(SupplyController.UnknownAsset.selector, 0));
+        _refuseMint(0, 5, abi.encodeWithSelector(Redemptions.UnknownAsset.selector, 0));
     }
 
     function test_OnlyTheRightContractsChangeSupply() external {
@@ -237,7 +243,7 @@ contract AssetsTest is Suite {
 
     function test_AnUpgradeWaitsForItsDelayAndKeepsBalances() external {
         _giveAlice(100);
-        address next = _new("AssetToken", abi.encode(authority, registry, vault, supply));
+        address next = _new("AssetToken", abi.encode(authority, registry, vault, supply, policy));
         vm.prank(STRANGER);
         vm.expectRevert(_unauthorized(STRANGER));
         gold.upgradeToAndCall(next, "");

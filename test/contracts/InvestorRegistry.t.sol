@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {InvestorRegistry} from "../../contracts/compliance/InvestorRegistry.sol";
+import {WalletBook} from "../../contracts/compliance/WalletBook.sol";
 import {Suite} from "./Suite.sol";
 import {Check, vm} from "./Vm.sol";
 
@@ -33,7 +34,7 @@ contract InvestorRegistryTest is Suite {
     function test_ATakenIdOrWalletIsRefused() external {
         _refuse(ALICE_ID, CAROL, 1, abi.encodeWithSelector(InvestorRegistry.AccountTaken.selector, ALICE_ID));
         _refuse(ALICE_ID, ALICE, 2, abi.encodeWithSelector(InvestorRegistry.AccountTaken.selector, ALICE_ID));
-        _refuse(20, ALICE, 1, abi.encodeWithSelector(InvestorRegistry.WalletTaken.selector, ALICE, ALICE_ID));
+        _refuse(20, ALICE, 1, abi.encodeWithSelector(WalletBook.WalletTaken.selector, ALICE, ALICE_ID));
         vm.prank(REGISTRAR);
         vm.expectRevert(abi.encodeWithSelector(InvestorRegistry.AccountTaken.selector, ALICE_ID));
         registry.register(ALICE_ID, ALICE, 1, 0, "another file");
@@ -42,7 +43,7 @@ contract InvestorRegistryTest is Suite {
     function test_ClassesAndAccountsHaveTheirRange() external {
         _refuse(20, CAROL, 0, abi.encodeWithSelector(InvestorRegistry.ClassOutOfRange.selector, 0));
         _refuse(20, CAROL, 84, abi.encodeWithSelector(InvestorRegistry.ClassOutOfRange.selector, 84));
-        _refuse(20, address(0), 1, abi.encodeWithSelector(InvestorRegistry.ZeroWallet.selector));
+        _refuse(20, address(0), 1, abi.encodeWithSelector(WalletBook.ZeroWallet.selector));
         _refuse(15, CAROL, 1, abi.encodeWithSelector(InvestorRegistry.SystemAccount.selector, 15));
         _register(20, CAROL, 83, 0);
     }
@@ -69,7 +70,7 @@ contract InvestorRegistryTest is Suite {
         (uint8 class, ) = vault.flagsOf(ALICE_ID);
         Check.same(class, 7);
         vm.startPrank(REGISTRAR);
-        vm.expectRevert(abi.encodeWithSelector(InvestorRegistry.UnknownAccount.selector, 99));
+        vm.expectRevert(abi.encodeWithSelector(WalletBook.UnknownAccount.selector, 99));
         registry.setClass(99, 7, 0);
         vm.expectRevert(abi.encodeWithSelector(InvestorRegistry.SystemAccount.selector, 1));
         registry.setClass(1, 7, 0);

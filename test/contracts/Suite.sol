@@ -4,11 +4,14 @@ pragma solidity 0.8.37;
 import {Authority} from "../../contracts/access/Authority.sol";
 import {Roles} from "../../contracts/access/Roles.sol";
 import {InvestorRegistry} from "../../contracts/compliance/InvestorRegistry.sol";
+import {PolicyEngine} from "../../contracts/compliance/PolicyEngine.sol";
 import {CashToken} from "../../contracts/mocks/CashToken.sol";
 import {ClearingHouse} from "../../contracts/settlement/ClearingHouse.sol";
+import {ReserveGate} from "../../contracts/supply/ReserveGate.sol";
 import {SupplyController} from "../../contracts/supply/SupplyController.sol";
 import {AssetRegistry} from "../../contracts/token/AssetRegistry.sol";
 import {AssetToken} from "../../contracts/token/AssetToken.sol";
+import {Distributor} from "../../contracts/token/Distributor.sol";
 import {Batch, BatchHeader} from "../../contracts/types/Batch.sol";
 import {Encoder} from "./Encoder.sol";
 import {Check, vm} from "./Vm.sol";
@@ -20,6 +23,9 @@ abstract contract Suite {
     address internal constant PAUSER = address(0x9a5);
     address internal constant UNPAUSER = address(0x9a6);
     address internal constant OFFICER = address(0x0ff);
+    address internal constant FREEZER = address(0xf4e);
+    address internal constant ENFORCER = address(0xef0);
+    address internal constant RECOVERER = address(0x4ec);
     address internal constant STRANGER = address(0xbad);
     address internal constant ALICE = address(0xa11ce);
     address internal constant BOB = address(0xb0b);
@@ -28,12 +34,18 @@ abstract contract Suite {
     uint128 internal constant ALL_CLASSES = (1 << 84) - 2;
     uint16 internal constant GOLD = 1;
     uint64 internal constant CEILING = 1_000_000;
+    uint64 internal constant EXIT_DELAY = 1 days;
+    uint64 internal constant EXIT_MODE_AFTER = 7 days;
+    uint32 internal constant UPGRADE_DELAY = 26 hours;
 
     Authority internal authority;
     InvestorRegistry internal registry;
+    PolicyEngine internal policy;
     AssetRegistry internal assets;
     SupplyController internal supply;
     ClearingHouse internal vault;
+    ReserveGate internal gate;
+    Distributor internal distributor;
     CashToken internal cash;
     AssetToken internal gold;
 
@@ -48,29 +60,59 @@ abstract contract Suite {
         _bind(address(vault), Roles.RISK_ADMIN, OFFICER, vault.setTurnoverCap.selector);
         _bind(address(registry), Roles.REGISTRAR, REGISTRAR, registry.register.selector);
         _bind(address(registry), Roles.REGISTRAR, REGISTRAR, registry.setClass.selector);
+        _bindCompliance();
         _bind(address(assets), Roles.REGISTRAR, REGISTRAR, assets.createAsset.selector);
         _bind(address(supply), Roles.SUPPLY_ADMIN, OFFICER, supply.setCeiling.selector);
         _bind(address(supply), Roles.SUPPLY_ADMIN, OFFICER, supply.setReserveGate.selector);
+        _bind(address(supply), Roles.SUPPLY_ADMIN, OFFICER, supply.setLine.selector);
+        _bind(address(supply), Roles.SUPPLY_ADMIN, OFFICER, supply.setRate.selector);
+        _bind(address(supply), Roles.PAUSER, PAUSER, supply.lowerCeiling.selector);
+        _bind(address(gate), Roles.RESERVE_ADMIN, OFFICER, gate.setRule.selector);
+        _bind(address(gate), Roles.RESERVE_ADMIN, OFFICER, gate.setAttestors.selector);
 
         assets.listExternal(0, address(cash), 1, ALL_CLASSES);
         gold = AssetToken(_create(GOLD, "GOLD", 6, false));
+        authority.grantRole(Roles.ENFORCER, ENFORCER, 0);
+        vm.prank(FREEZER);
+        authority.grantRole(Roles.ofAsset(Roles.FREEZER, GOLD), FREEZER, 0);
+        vm.prank(ENFORCER);
+        authority.grantRole(Roles.ofAsset(Roles.ENFORCER, GOLD), ENFORCER, 0);
         _register(ALICE_ID, ALICE, 1, 0);
         _register(BOB_ID, BOB, 2, 0);
+    }
+
+    function _bindCompliance() private {
+        _bind(address(registry), Roles.REGISTRAR, REGISTRAR, registry.registerWithClaims.selector);
+        _bind(address(registry), Roles.REGISTRAR, REGISTRAR, registry.revokeWallet.selector);
+        _bind(address(registry), Roles.FREEZER, FREEZER, registry.freeze.selector);
+        _bind(address(registry), Roles.FREEZER, FREEZER, registry.unfreeze.selector);
+        _bind(address(registry), Roles.FREEZER, FREEZER, registry.vetoRecovery.selector);
+        _bind(address(registry), Roles.RECOVERY, RECOVERER, registry.proposeRecovery.selector);
+        _bind(address(registry), Roles.RECOVERY, RECOVERER, registry.executeRecovery.selector);
+        _bind(address(registry), Roles.POLICY_ADMIN, OFFICER, registry.trustIssuer.selector);
+        _bind(address(policy), Roles.POLICY_ADMIN, OFFICER, policy.addModule.selector);
+        _bind(address(policy), Roles.POLICY_ADMIN, OFFICER, policy.removeModule.selector);
+        _bind(address(policy), Roles.POLICY_ADMIN, OFFICER, policy.forceRemoveModule.selector);
     }
 
     function _deploy() private {
         uint256 nonce = vm.getNonce(address(this));
         address registryAt = vm.computeCreateAddress(address(this), nonce + 1);
-        address assetsAt = vm.computeCreateAddress(address(this), nonce + 3);
-        address supplyAt = vm.computeCreateAddress(address(this), nonce + 4);
-        address vaultAt = vm.computeCreateAddress(address(this), nonce + 5);
-        address root = _new("Authority", abi.encode(this, assetsAt));
+        address assetsAt = vm.computeCreateAddress(address(this), nonce + 4);
+        address supplyAt = vm.computeCreateAddress(address(this), nonce + 5);
+        address vaultAt = vm.computeCreateAddress(address(this), nonce + 6);
+        address root = _new("Authority", abi.encode(this, assetsAt, UPGRADE_DELAY));
         registry = InvestorRegistry(_new("InvestorRegistry", abi.encode(root, vaultAt)));
-        address token = _new("AssetToken", abi.encode(root, registryAt, vaultAt, supplyAt));
+        policy = PolicyEngine(_new("PolicyEngine", abi.encode(root, registryAt, assetsAt, vaultAt)));
+        address token = _new("AssetToken", abi.encode(root, registryAt, vaultAt, supplyAt, policy));
         assets = AssetRegistry(_new("AssetRegistry", abi.encode(root, token, vaultAt, supplyAt)));
-        supply = SupplyController(_new("SupplyController", abi.encode(root, vaultAt, assetsAt)));
-        vault = ClearingHouse(_new("ClearingHouse", abi.encode(root, registryAt, assetsAt, supplyAt)));
+        supply = SupplyController(_new("SupplyController", abi.encode(root, vaultAt, assetsAt, registryAt)));
+        vault = ClearingHouse(
+            _new("ClearingHouse", abi.encode(root, registryAt, assetsAt, supplyAt, EXIT_DELAY, EXIT_MODE_AFTER))
+        );
         cash = CashToken(_new("CashToken", ""));
+        gate = ReserveGate(_new("ReserveGate", abi.encode(root, assets)));
+        distributor = Distributor(_new("Distributor", abi.encode(root, assets, registry)));
         authority = Authority(root);
     }
 
@@ -88,6 +130,12 @@ abstract contract Suite {
         selectors[0] = selector;
         authority.setTargetFunctionRole(target, selectors, role);
         authority.grantRole(role, holder, 0);
+    }
+
+    /// @dev Gives a role of one asset through the holders of the global role, as an operator would.
+    function _grantOfAsset(uint64 role, uint16 asset, address holder, uint32 delay) internal {
+        authority.grantRole(role, address(this), 0);
+        authority.grantRole(Roles.ofAsset(role, asset), holder, delay);
     }
 
     function _create(uint16 id, string memory symbol, uint8 decimals, bool attested) internal returns (address) {

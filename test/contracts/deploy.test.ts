@@ -90,7 +90,7 @@ test('a first run deploys everything, a second one nothing, and the deployer is 
 
 test('cash is asset 0, the fee account exists and the first head binds chain and vault', async () => {
   const { created, ...suite } = await deployMooring({ signer, artifacts: readArtifact, settings })
-  expect(created).toHaveLength(7)
+  expect(created).toEqual(contractNames())
   const vault = contract(suite, 'ClearingHouse')
   const assets = contract(suite, 'AssetRegistry')
   expect(await read(assets, 'tokenOf', 0)).toBe(suite.contracts.CashToken)
@@ -128,6 +128,51 @@ test('a file of another chain, an admin that is the deployer and a lost setting 
   expect(() => settingsFrom({ MOORING_ADMIN: settings.admin })).toThrow(
     expect.objectContaining({ code: 'deploy.setting_missing' }),
   )
+})
+
+test('an upgrade that is quicker than an exit and two cycles is refused before anything is sent', async () => {
+  const nonce = await signer.getNonce()
+  const hasty = { ...settings, upgradeDelaySeconds: 93_599 }
+  await expect(
+    deployMooring({ signer, artifacts: readArtifact, settings: hasty }),
+  ).rejects.toMatchObject({ code: 'deploy.upgrade_delay_short' })
+  expect(await signer.getNonce()).toBe(nonce)
+  const delays = { exitDelaySeconds: 3_600, settlementCycleSeconds: 60 }
+  const quick = { ...settings, ...delays, upgradeDelaySeconds: 3_720 }
+  const suite = await deployMooring({ signer, artifacts: readArtifact, settings: quick })
+  const authority = contract(suite, 'Authority')
+  expect(await read(authority, 'UPGRADE_DELAY')).toBe(3_720n)
+  expect(await read(authority, 'hasRole', ROLES.UPGRADER, settings.admin)).toEqual([true, 3_720n])
+})
+
+test('the gate answers for reserves and knows the attestors of the settings, in any order', async () => {
+  const [one, two] = [settings.pauser, settings.settler]
+  const people = {
+    MOORING_ADMIN: settings.admin,
+    MOORING_SETTLER: settings.settler,
+    MOORING_REGISTRAR: settings.registrar,
+    MOORING_PAUSER: settings.pauser,
+  }
+  const quorum = (value: string) =>
+    settingsFrom({ ...people, MOORING_RESERVE_ATTESTORS: value }).reserveAttestors
+  expect(quorum(`${one},${two}/2`)).toEqual({ addresses: [one, two], threshold: 2 })
+  for (const wrong of [`${one}`, `${one}/2`, `${one}/0`, 'somebody/1']) {
+    expect(() => quorum(wrong)).toThrow(
+      expect.objectContaining({ code: 'deploy.setting_malformed' }),
+    )
+  }
+  for (const addresses of [
+    [one, two],
+    [two, one],
+  ]) {
+    const attested = { ...settings, reserveAttestors: { addresses, threshold: 2 } }
+    const suite = await deployMooring({ signer, artifacts: readArtifact, settings: attested })
+    const gate = contract(suite, 'ReserveGate')
+    expect(await read(gate, 'threshold')).toBe(2n)
+    expect(await read(contract(suite, 'SupplyController'), 'reserveGate')).toBe(
+      suite.contracts.ReserveGate,
+    )
+  }
 })
 
 function genesis({ chainId, contracts }: Deployment): string {

@@ -100,7 +100,7 @@ describe('tokenizing an asset', () => {
     })
   })
 
-  it('is refused before it starts when the supply is wrong, too high or not attested', async () => {
+  it('is refused before it starts when the supply is wrong or too high', async () => {
     const id = await approvedAsset({ ceiling: '500' })
     const refusal = async (supply: string) =>
       await tokenize(id, { supply }).catch((e: unknown) => e)
@@ -108,10 +108,48 @@ describe('tokenizing an asset', () => {
     expect(await refusal('1.234')).toMatchObject({ code: 'issuance.supply_invalid' })
     expect(await refusal('500.01')).toMatchObject({ code: 'supply.ceiling_exceeded' })
     expect((await assets.getAsset(id)).status).toBe('approved')
-    const promised = await approvedAsset({ symbol: 'VAULTED', reserve: 'attested' })
-    await expect(tokenize(promised, { key: 'p' })).rejects.toMatchObject({
-      code: 'supply.reserve_unattested',
+  })
+
+  it('waits for the first attestation of a reserve, then mints as far as it goes', async () => {
+    const id = await approvedAsset({ reserve: 'attested' })
+    const { result } = await tokenize(id)
+    const stepOf = async () => {
+      const { steps } = await issuance.getOperation(result.id, ISSUER)
+      return steps.find(({ name }) => name === 'supply_batch')
+    }
+    for (let round = 0; round < 3; round += 1) {
+      await freshTurn()
+      await rig.mineAll()
+    }
+    expect(await stepOf()).toMatchObject({
+      status: 'running',
+      detail: 'waits for an attested reserve',
     })
+    const { chainAsset } = await assets.getAsset(id)
+    rig.chain.vouch(chainAsset ?? 0, 100_000n)
+    for (let round = 0; round < 3; round += 1) {
+      await freshTurn()
+      await rig.mineAll()
+    }
+    await freshTurn()
+    expect((await issuance.getOperation(result.id, ISSUER)).status).toBe('succeeded')
+  })
+
+  it('fails with the reason when attestors vouch for less', async () => {
+    const id = await approvedAsset({ reserve: 'attested' })
+    const { result } = await tokenize(id)
+    await freshTurn()
+    await rig.mineAll()
+    const { chainAsset } = await assets.getAsset(id)
+    rig.chain.vouch(chainAsset ?? 0, 99_999n)
+    await freshTurn()
+    const failed = await issuance.getOperation(result.id, ISSUER)
+    expect(failed.status).toBe('failed')
+    expect(failed.steps.find(({ status }) => status === 'failed')).toMatchObject({
+      name: 'supply_batch',
+      detail: 'The supply would pass the reserve that attestors vouch for',
+    })
+    expect((await assets.getAsset(id)).status).toBe('approved')
   })
 
   it('is for the issuer alone, and only a registered one', async () => {

@@ -12,6 +12,7 @@ const NOTHING: TokenizationFacts = {
   isListed: false,
   supply: undefined,
   supplyError: null,
+  lacksReserve: false,
 }
 
 /** Plays the world: each move changes the facts as the real one does. */

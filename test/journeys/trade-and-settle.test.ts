@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, rows, text } from '../../scripts/body.ts'
+import { runAudit } from '../support/audit.ts'
 import { until } from '../support/client.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
 import { ChainWallet } from '../support/wallet.ts'
@@ -178,16 +177,7 @@ describe('trading and settling', () => {
   })
 
   it('lets a stranger recompute journal, head and lanes', async () => {
-    const audit = spawn(
-      process.execPath,
-      ['scripts/audit.ts', '--sandbox', `${sandbox.home}/sandbox.json`],
-      { env: { ...process.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] },
-    )
-    let output = ''
-    for (const stream of [audit.stdout, audit.stderr]) {
-      stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    }
-    const [code] = await once(audit, 'close')
+    const { code, output } = await runAudit(sandbox)
     expect(output).toContain('journal')
     expect([code, code === 0 ? '' : output]).toEqual([0, ''])
   })

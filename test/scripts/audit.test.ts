@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
+import { Interface } from 'ethers'
 import { describe, expect, it } from 'vitest'
 import { JournalReader } from '../../scripts/audit/journal.ts'
 import { readRecords } from '../../scripts/audit/lanes.ts'
+import { Suite } from '../../scripts/audit/suite.ts'
 import type { Body } from '../../scripts/body.ts'
+import abi from '#chain/contracts/abi.json' with { type: 'json' }
 import { delta } from '#kernel/money.ts'
 import { encodeRecords } from '#settlement/records.ts'
 
@@ -92,5 +95,47 @@ describe('the auditor', () => {
     const reader = new JournalReader()
     reader.add(journalRow(1, GENESIS))
     expect(reader.finish({ sequence: '2', hash: `0x${GENESIS}` }).faults).toHaveLength(1)
+  })
+})
+
+describe('what no batch carries', () => {
+  const DOCUMENT = `0x${'d0'.repeat(32)}`
+  const ADDRESSES = { vault: 'vault', investors: 'investors', assets: 'assets', supply: 'supply' }
+  const log = (contract: 'InvestorRegistry' | 'SupplyController', name: string, args: unknown[]) =>
+    new Interface(abi[contract]).encodeEventLog(name, args)
+  const freezes = [
+    log('InvestorRegistry', 'Frozen', [16, DOCUMENT]),
+    log('InvestorRegistry', 'Frozen', [17, DOCUMENT]),
+    log('InvestorRegistry', 'Unfrozen', [16, DOCUMENT]),
+    log('InvestorRegistry', 'ClaimCancelled', [`0x${'11'.repeat(20)}`, 1]),
+  ]
+  const changes = (left: bigint) => [
+    log('SupplyController', 'SupplyApplied', [3, 900, 900]),
+    log('SupplyController', 'RedemptionSettled', [1, 3, 16, 300, 5, left, DOCUMENT]),
+    log('SupplyController', 'SupplyApplied', [3, -100, left - 100n]),
+  ]
+
+  /** A chain with these logs, on which account 17 is frozen, whose asset 3 has this supply. */
+  async function read(supply: bigint, left = 600n, frozen = 17) {
+    const chain = {
+      logs: async (address: string) => (address === 'investors' ? freezes : changes(left)),
+      view: async (_place: object, method: string, ...[account]: readonly unknown[]) => {
+        if (method === 'isFrozen') return account === frozen
+        return method === 'tokenOf' ? 'token' : supply
+      },
+    }
+    return await new Suite(chain, ADDRESSES, 9).read()
+  }
+
+  it('follows from events: freezes, supplies and redemptions', async () => {
+    const { frozen, supplies, redemptions, faults } = await read(500n)
+    expect(faults).toEqual([])
+    expect([frozen, [...supplies], redemptions]).toEqual([[17], [[3, 500n]], 1])
+  })
+
+  it('is found to differ from what the contracts say', async () => {
+    expect((await read(501n)).faults).toHaveLength(1)
+    expect((await read(500n, 601n)).faults).toHaveLength(2)
+    expect((await read(500n, 600n, 16)).faults).toHaveLength(2)
   })
 })

@@ -9,6 +9,7 @@ const IDLE: CycleView = {
   hasTransfers: false,
   canCover: false,
   isHeartbeatDue: false,
+  isExitWaiting: false,
 }
 
 describe('the settler', () => {

@@ -53,9 +53,15 @@ async function state(): Promise<unknown> {
 
 async function propose(): Promise<void> {
   const { supply, engine } = rig
-  const asset = { chainAsset: 3, ceilingAtoms: null, reserve: 'none' } as const
+  const asset = { chainAsset: 3, ceilingAtoms: null } as const
   await inTransaction(engine.database, async (tx) => {
-    await supply.propose(tx, { ref: 'test', asset, changeAtoms: 500n, beneficiary: 16 })
+    await supply.propose(tx, {
+      ref: 'test',
+      asset,
+      reserveAtoms: null,
+      changeAtoms: 500n,
+      beneficiary: 16,
+    })
   })
 }
 

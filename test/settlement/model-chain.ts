@@ -13,8 +13,10 @@ import { decodeRecords } from '#settlement/records.ts'
 
 const VAULT: Hex = '0x5fbdb2315678afecb367f032d93f642f64180aa3'
 const REGISTRY: Hex = '0x00000000000000000000000000000000000000aa'
+const GATE: Hex = '0x00000000000000000000000000000000000000bb'
 const vault = new Interface(abi.ClearingHouse)
 const registry = new Interface(abi.AssetRegistry)
+const gate = new Interface(abi.ReserveGate)
 const HEADER =
   'tuple(bytes32 prevHead,uint64 sequence,uint8 kind,uint64 closeTime,uint16 supplyAsset,int64 supplyChange,bytes32 recordsHash,bytes32 tradesRoot,bytes32 liabilitiesRoot,bytes32 journalHash)'
 const TYPEHASH_INPUT = HEADER.replace('tuple', 'BatchHeader')
@@ -45,9 +47,13 @@ export class ModelChain {
   readonly #blocks: Block[] = []
   readonly #lanesAt = new Map<string, Lanes>()
   #lanes = new Map<string, bigint>()
+  readonly #reserves = new Map<number, bigint>()
   #head: string = genesisHead(31337, VAULT)
   #finalHash = ''
   #paused: 'reject' | 'revert' | undefined
+  #recalls = true
+  #isStalled = false
+  #passed = 0
   /** Blocks ever made, so that one that replaces another has another hash. */
   #made = 0
 
@@ -69,6 +75,28 @@ export class ModelChain {
     return state.id
   }
 
+  /** The next block is that much later. */
+  passTime(seconds: number): void {
+    this.#passed += seconds
+  }
+
+  /** While it is stalled, blocks take none of the node's transactions. */
+  stall(isStalled: boolean): void {
+    this.#isStalled = isStalled
+  }
+
+  /** One that no block holds is over; nobody pays for it here. */
+  async recallTransaction(_tx: Tx, key: string): Promise<void> {
+    const entry = this.#requests.get(key)
+    if (entry?.state.state === 'requested' || (this.#recalls && entry?.state.state === 'broadcast'))
+      entry.state = { ...entry.state, state: 'cancelled' } as ManagedTransaction
+  }
+
+  /** Whether a transaction that is broadcast can still be called back. */
+  recall(isPossible: boolean): void {
+    this.#recalls = isPossible
+  }
+
   async findTransaction(_db: unknown, key: string): Promise<ManagedTransaction | undefined> {
     return this.#requests.get(key)?.state
   }
@@ -77,11 +105,12 @@ export class ModelChain {
     return {
       chainId: 31337,
       deployedAt: 0,
-      contracts: { ClearingHouse: VAULT, AssetRegistry: REGISTRY },
+      contracts: { ClearingHouse: VAULT, AssetRegistry: REGISTRY, ReserveGate: GATE },
     }
   }
 
   async call(to: string, data: string, block: unknown): Promise<never> {
+    if (to === GATE) return this.#reserve(data) as never
     const lanes = this.#lanesAt.get((block as { hash: string }).hash)
     if (lanes === undefined) throw new TypeError('no such block')
     return this.#answer(to, data, lanes) as never
@@ -94,11 +123,11 @@ export class ModelChain {
 
   /** Broadcasts what was requested, executes it in one block and makes everything before final. */
   async mine(events: readonly ModelEvent[] = []): Promise<void> {
-    this.broadcast()
+    if (!this.#isStalled) this.broadcast()
     const settled = [...this.#requests.values()].flatMap(({ request, state }) =>
-      state.state === 'broadcast' ? this.#execute(request, state) : [],
+      state.state === 'broadcast' && !this.#isStalled ? this.#execute(request, state) : [],
     )
-    for (const event of events) this.#credit(event)
+    for (const event of events) this.#move(event)
     await this.#push([...events, ...settled])
   }
 
@@ -140,6 +169,11 @@ export class ModelChain {
       this.#head = header.prevHead
     }
     await this.#tell('chain.block_retracted.v1', { ...block, timestamp: 1 } as never)
+  }
+
+  /** What attestors say is behind an asset, in atoms. */
+  vouch(asset: number, amount: bigint): void {
+    this.#reserves.set(asset, amount)
   }
 
   /** Alters a lane behind everybody's back, in every block known so far. */
@@ -207,10 +241,16 @@ export class ModelChain {
     return { name: 'Withdrawn', args, tx_hash: hash }
   }
 
-  #credit({ name, args }: ModelEvent): void {
-    if (name !== 'Deposited') return
-    this.#add(Number(args['account']), Number(args['asset']), BigInt(args['amount'] ?? 0))
-    this.#add('total', Number(args['asset']), BigInt(args['amount'] ?? 0))
+  #move({ name, args }: ModelEvent): void {
+    if (name !== 'Deposited' && name !== 'ExitExecuted') return
+    const amount = BigInt(args['amount'] ?? 0) * (name === 'Deposited' ? 1n : -1n)
+    this.#add(Number(args['account']), Number(args['asset']), amount)
+    this.#add('total', Number(args['asset']), amount)
+  }
+
+  #reserve(data: string): string {
+    const [asset] = gate.decodeFunctionData('reserveOf', data)
+    return padded(this.#reserves.get(Number(asset)) ?? 0n)
   }
 
   #add(account: number | 'total' | 'supply', asset: number, amount: bigint): void {
@@ -236,7 +276,7 @@ export class ModelChain {
     this.#lanesAt.set(hash, new Map(this.#lanes))
     await this.#tell('chain.block_applied.v1', {
       ...block,
-      timestamp: 1_700_000_000 + number,
+      timestamp: 1_700_000_000 + this.#passed + number,
     } as never)
   }
 

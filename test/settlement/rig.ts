@@ -55,6 +55,7 @@ export async function startRig(): Promise<Rig> {
     events,
     engine: sequencer,
     leadership: engine.leadership,
+    payments,
   })
   await consumer.start(NEVER)
   const arrive = () => untilArrived(engine)

@@ -257,6 +257,20 @@ describe('the settler by itself', () => {
     expect(await batches()).toHaveLength(1)
   })
 
+  it('beats once a day, however many supply batches go out', async () => {
+    await engine.database.query(
+      `UPDATE settlement.state SET changed_at = changed_at - interval '25 hours'`,
+    )
+    const asset = { chainAsset: 3, ceilingAtoms: null }
+    const proposal = { ref: 'test', asset, reserveAtoms: null, changeAtoms: 5n, beneficiary: 16 }
+    await inTransaction(engine.database, (tx) => supply.propose(tx, proposal))
+    const service = settlement.service
+    const [request] = await supply.listProposed()
+    if (request !== undefined) await service.sendSupply(request)
+    await mineAll()
+    expect((await batches()).map(({ kind }) => kind)).toEqual(['heartbeat', 'supply'])
+  })
+
   it('writes nothing once another process leads', async () => {
     await trade()
     const made = await settlement.service.settle()
@@ -281,8 +295,9 @@ describe('the settler by itself', () => {
 
 describe('a supply change', () => {
   async function propose(changeAtoms: bigint): Promise<void> {
-    const asset = { chainAsset: 3, reserve: 'none', ceilingAtoms: 1_000n } as const
-    const proposal = { ref: `test:${newUuid()}`, asset, changeAtoms, beneficiary: 16 }
+    const asset = { chainAsset: 3, ceilingAtoms: 1_000n }
+    const ref = `test:${newUuid()}`
+    const proposal = { ref, asset, reserveAtoms: null, changeAtoms, beneficiary: 16 }
     await inTransaction(engine.database, (tx) => supply.propose(tx, proposal))
   }
 

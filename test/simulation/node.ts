@@ -135,7 +135,8 @@ export class NodeProcess {
       const events = broker?.log() ?? new PgLog(base)
       const leadership = this.leadership('engine')
       const engine = this.sequencer
-      const make = (): Service => this.settlement.makeConsumer({ events, engine, leadership })
+      const make = (): Service =>
+        this.settlement.makeConsumer({ events, engine, leadership, payments: this.payments })
       const { log } = base
       this.#services.push(engine, new WhileLeading({ name: 'settlement', leadership, make, log }))
     }

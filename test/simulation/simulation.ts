@@ -148,6 +148,7 @@ class Simulation {
       reason: null,
       covered_seq: 0n,
       changed_at: new Date(this.#world.epochMs()),
+      is_ended: false,
     })
   }
 

@@ -358,6 +358,22 @@ export const CHAIN_STATEMENTS: readonly StatementPattern[] = [
     },
   ],
   [
+    /^SELECT state FROM chain\.tx_request WHERE id = \$1 FOR UPDATE$/,
+    (view, p) => {
+      view.lock('chain.tx_request', text(p[0]), 'update')
+      const row = view.get('chain.tx_request', text(p[0]))
+      return row === undefined ? [] : [row]
+    },
+  ],
+  [
+    /^UPDATE chain\.tx_request SET wish = \$2 WHERE id = \$1$/,
+    (view, p) => {
+      view.patch('chain.tx_request', text(p[0]), { wish: p[1] })
+      return []
+    },
+  ],
+  [/^INSERT INTO chain\.tx_wish/, () => []],
+  [
     /FROM chain\.tx_request r LEFT JOIN .* WHERE r\.state NOT IN/,
     (view, p) => {
       const rank = (row: Row): number => {

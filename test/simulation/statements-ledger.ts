@@ -222,7 +222,7 @@ function writeHolds(view: View, lists: readonly unknown[]): void {
             kind: row['kind'],
             seq: big(row['seq']),
           }
-        : { ...known, amount },
+        : { ...known, amount, kind: row['kind'], seq: big(row['seq']) },
     )
   }
 }
@@ -240,7 +240,13 @@ function applyRows(
       class: int(row['class']),
       wallet: row['wallet'],
       expires_at: bigOrNull(row['expires_at']),
+      freezes: int(row['freezes']),
+      exits: int(row['exits']),
+      exit_at: bigOrNull(row['exit_at']),
     })
+  }
+  for (const row of listOf(rows['modes'])) {
+    view.put('ledger.mode', 'row', { is_exit_mode: row['is_exit_mode'] })
   }
   for (const row of listOf(rows['assets'])) {
     view.put('ledger.asset', text(row['asset']), {
@@ -426,6 +432,7 @@ function applyPayment(view: View, effect: Row): void {
       hold_seq: big(effect['seq']),
       tx_key: null,
       tx_hash: null,
+      is_recalled: false,
       created_at: view.now(),
     })
     return
@@ -440,8 +447,11 @@ function applyPayment(view: View, effect: Row): void {
   const known = view.get('payments.withdrawal', id)
   if (known === undefined) return
   view.lock('payments.withdrawal', id, 'update')
-  if (known['status'] === 'final' || known['status'] === 'failed') return
-  view.patch('payments.withdrawal', id, { status, tx_hash: effect['tx_hash'] ?? known['tx_hash'] })
+  const isPaid = status === 'mined' || status === 'final'
+  if (known['status'] === 'final' || (known['status'] === 'failed' && !isPaid)) return
+  const txKey = known['tx_key'] ?? (isPaid ? `withdraw:${id}` : null)
+  const txHash = effect['tx_hash'] ?? known['tx_hash']
+  view.patch('payments.withdrawal', id, { status, tx_key: txKey, tx_hash: txHash })
 }
 
 function applySettlement(view: View, effect: Row): void {
@@ -791,6 +801,18 @@ export const LEDGER_STATEMENTS: readonly StatementPattern[] = [
       const row = view.get('ledger.account', text(p[0]))
       return row === undefined ? [] : [row]
     },
+  ],
+  [
+    /^SELECT max\(exit_at\) AS exit_at FROM ledger\.account WHERE exits > 0/,
+    (view) => {
+      const open = view.rows('ledger.account').filter((row) => int(row['exits']) > 0)
+      const times = open.map((row) => big(row['exit_at']))
+      return [{ exit_at: times.toSorted(compareBig).at(-1) ?? null }]
+    },
+  ],
+  [
+    /^SELECT is_exit_mode FROM ledger\.mode/,
+    (view) => [view.get('ledger.mode', 'row') ?? { is_exit_mode: false }],
   ],
   [/FROM ledger\.account$/, (view) => view.rows('ledger.account')],
   [/FROM ledger\.asset ORDER BY asset/, (view) => view.rows('ledger.asset').toSorted(by('asset'))],

@@ -19,6 +19,7 @@ const hasStatus =
     statuses.has(text(row['status']))
 
 const isAlive = (row: Row): boolean => row['status'] !== 'abandoned'
+const isClosing = (row: Row): boolean => isAlive(row) && row['kind'] !== 'supply'
 
 function insertBatch(view: View, p: readonly unknown[]): readonly Row[] {
   const [id, sequence, kind, status, first, last, header, , head, records] = p
@@ -115,6 +116,9 @@ function withdrawals(view: View, status: string): readonly Row[] {
   return view.rows('payments.withdrawal').filter((row) => row['status'] === status)
 }
 
+const unrecalled = (view: View): readonly Row[] =>
+  withdrawals(view, 'failed').filter((row) => row['tx_key'] !== null && row['is_recalled'] !== true)
+
 function setSupply(view: View, [id, from, to, batch, error]: readonly unknown[]): readonly Row[] {
   view.lock('supply.request', text(id), 'update')
   const row = view.get('supply.request', text(id))
@@ -137,7 +141,7 @@ const supplyRows = (view: View, test: (row: Row) => boolean): readonly Row[] =>
 export const SETTLEMENT_STATEMENTS: readonly StatementPattern[] = [
   [/FROM settlement\.state FOR UPDATE$/, lockedState],
   [
-    /^SELECT status, reason, covered_seq, changed_at FROM settlement\.state$/,
+    /^SELECT status, reason, covered_seq, changed_at, is_ended FROM settlement\.state$/,
     (view) => view.rows('settlement.state'),
   ],
   [
@@ -150,8 +154,11 @@ export const SETTLEMENT_STATEMENTS: readonly StatementPattern[] = [
     },
   ],
   [
-    /^UPDATE settlement\.state SET status = 'halted'/,
-    (view, p) => patchState(view, { status: 'halted', reason: p[0], changed_at: view.now() }),
+    /^UPDATE settlement\.state SET status = 'halted', .* WHERE NOT is_ended$/,
+    (view, p) =>
+      view.get('settlement.state', 'row')?.['is_ended'] === true
+        ? []
+        : patchState(view, { status: 'halted', reason: p[0], changed_at: view.now() }),
   ],
   [
     /^UPDATE settlement\.state SET status = 'running'/,
@@ -171,6 +178,24 @@ export const SETTLEMENT_STATEMENTS: readonly StatementPattern[] = [
   [
     /FROM settlement\.batch WHERE status <> 'abandoned' ORDER BY sequence DESC LIMIT 1$/,
     (view) => batchesWhere(view, isAlive).slice(-1),
+  ],
+  [
+    /^SELECT created_at FROM settlement\.batch WHERE kind <> 'supply' AND status <> 'abandoned'/,
+    (view) => batchesWhere(view, isClosing).slice(-1),
+  ],
+  [
+    /^SELECT coalesce\(max\(\(header ->> 'closeTime'\)::bigint\), 0\) AS closed_at/,
+    (view) => {
+      const times = batchesWhere(view, isClosing).map((row) =>
+        big((row['header'] as Row)['closeTime']),
+      )
+      return [{ closed_at: times.toSorted(compareBig).at(-1) ?? 0n }]
+    },
+  ],
+  [
+    /^SELECT 1 FROM settlement\.batch WHERE kind <> 'supply' AND status IN/,
+    (view) =>
+      batchesWhere(view, (row) => isClosing(row) && UNFINAL.has(text(row['status']))).slice(0, 1),
   ],
   [
     /FROM settlement\.batch WHERE status IN \('netted', 'submitted', 'reverted'\) ORDER BY sequence LIMIT 1/,
@@ -254,6 +279,25 @@ export const SETTLEMENT_STATEMENTS: readonly StatementPattern[] = [
   [
     /FROM payments\.withdrawal WHERE status = 'submitted' ORDER BY id/,
     (view, p) => withdrawals(view, 'submitted').slice(0, Number(p[0])),
+  ],
+  [
+    /^SELECT 1 FROM payments\.withdrawal WHERE status = 'failed' AND tx_key IS NOT NULL/,
+    (view) => unrecalled(view).slice(0, 1),
+  ],
+  [
+    /FROM payments\.withdrawal WHERE status = 'failed' AND tx_key IS NOT NULL AND NOT is_recalled ORDER BY id/,
+    (view, p) => {
+      const rows = unrecalled(view).slice(0, Number(p[0]))
+      for (const row of rows) view.lock('payments.withdrawal', text(row['id']), 'update')
+      return rows
+    },
+  ],
+  [
+    /^UPDATE payments\.withdrawal SET is_recalled = true/,
+    (view, p) => {
+      view.patch('payments.withdrawal', text(p[0]), { is_recalled: true })
+      return []
+    },
   ],
   [
     /^SELECT max\(hold_seq\) AS hold_seq FROM payments\.withdrawal/,

@@ -198,7 +198,8 @@ export class Workload {
     const { world } = this.#options
     const proposal = {
       ref: this.#key(),
-      asset: { chainAsset: GOLD, reserve: 'none' as const, ceilingAtoms: null },
+      asset: { chainAsset: GOLD, ceilingAtoms: null },
+      reserveAtoms: null,
       changeAtoms: BigInt(1 + world.rng.below(1000)),
       beneficiary: account,
     }

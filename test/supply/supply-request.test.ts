@@ -4,7 +4,7 @@ import { MAX_ATOMS } from '#kernel/money.ts'
 import { guardSupply, type SupplyLimits } from '#supply/supply-request.ts'
 
 const OPEN: SupplyLimits = {
-  reserve: 'none',
+  reserveAtoms: null,
   ceilingAtoms: 1_000n,
   supplyAtoms: 400n,
   pendingAtoms: 100n,
@@ -22,9 +22,11 @@ describe('the supply guard', () => {
     expect(guardSupply(limits, MAX_ATOMS - 499n)).toBe('ceiling_exceeded')
   })
 
-  it('refuses to mint what must be attested and is not', () => {
-    expect(guardSupply({ ...OPEN, reserve: 'attested' }, 1n)).toBe('reserve_unattested')
-    expect(guardSupply({ ...OPEN, reserve: 'attested' }, -1n)).toBeUndefined()
+  it('mints up to what attestors vouch for, counting what is on its way, and nothing without them', () => {
+    expect(guardSupply({ ...OPEN, reserveAtoms: 0n }, 1n)).toBe('reserve_unattested')
+    expect(guardSupply({ ...OPEN, reserveAtoms: 0n }, -1n)).toBeUndefined()
+    expect(guardSupply({ ...OPEN, reserveAtoms: 700n }, 200n)).toBeUndefined()
+    expect(guardSupply({ ...OPEN, reserveAtoms: 700n }, 201n)).toBe('reserve_exceeded')
   })
 
   it('keeps the supply between zero and the ceiling for every accepted change', () => {

@@ -83,6 +83,13 @@ export class ChainWallet {
     })
   }
 
+  /** Time of the newest block, Unix seconds. */
+  async blockTime(): Promise<number> {
+    const block = await this.#provider.getBlock('latest')
+    if (block === null) throw new TypeError('no block')
+    return block.timestamp
+  }
+
   contractAddress(name: string): string {
     return text(this.#contracts, 'contracts', name, 'address')
   }

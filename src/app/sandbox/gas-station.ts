@@ -8,7 +8,7 @@ import type { SandboxChain } from './chain.ts'
 
 const TOP_UP_WEI = 10n ** 20n
 
-/** Tops every wallet that gets registered up with gas coin; real chains have no such thing. */
+/** Tops every wallet that an account gets up with gas coin; real chains have no such thing. */
 export function gasStation(options: {
   readonly events: EventLog
   readonly database: Database
@@ -32,7 +32,8 @@ function registeredWallets({ type, data }: Envelope): readonly string[] {
   const events = data['events']
   if (type !== 'chain.block_applied.v1' || !Array.isArray(events)) return []
   return events.filter(isJsonObject).flatMap(({ name, args }) => {
-    const wallet = name === 'AccountRegistered' && isJsonObject(args) ? args['wallet'] : undefined
+    const isNew = name === 'AccountRegistered' || name === 'PrimaryWalletChanged'
+    const wallet = isNew && isJsonObject(args) ? args['wallet'] : undefined
     return typeof wallet === 'string' ? [wallet] : []
   })
 }

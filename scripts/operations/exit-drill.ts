@@ -1,0 +1,8 @@
+import { drillExit } from '../../deploy/operations/exit-drill.ts'
+import { runScript } from './session.ts'
+
+/** Says what each wallet could take out without the operator; sends nothing. Exit code 1 when the vault does not cover it. */
+await runScript(async (operation) => {
+  const { uncovered } = await drillExit(operation)
+  if (uncovered.length > 0) process.exitCode = 1
+})

@@ -1,0 +1,59 @@
+import { network } from 'hardhat'
+import { present } from '#kernel/assert.ts'
+import { fileURLToPath } from 'node:url'
+import { readDeployment } from '../../deploy/contracts/addresses-file.ts'
+import { deployErrors } from '../../deploy/contracts/errors.ts'
+import { getAddress, isAddress } from 'ethers'
+import type { Operation } from '../../deploy/operations/operation.ts'
+
+/** Signer, addresses and mode of an operator's script: `MOORING_ADDRESSES`, `MOORING_DRY_RUN=1`. */
+export async function openSession(): Promise<Operation> {
+  const { ethers } = await network.create()
+  const signer = present((await ethers.getSigners())[0], 'an account of this network')
+  const { chainId } = await ethers.provider.getNetwork()
+  const file = new URL(`../../deploy/addresses/${chainId}.json`, import.meta.url)
+  const path = variable('MOORING_ADDRESSES') ?? fileURLToPath(file)
+  const deployment = readDeployment(path)
+  if (deployment === undefined) throw deployErrors.setting_missing(`there is no ${path}`)
+  const isDryRun = variable('MOORING_DRY_RUN') !== undefined
+  const report = (line: string): void => void process.stdout.write(`${line}\n`)
+  report(`${isDryRun ? 'dry run' : 'for real'} on chain ${chainId} as ${await signer.getAddress()}`)
+  return { signer, provider: ethers.provider, deployment, isDryRun, report }
+}
+
+/** A variable that is set and not empty. */
+export function variable(name: string): string | undefined {
+  const value = process.env[name] ?? ''
+  return value === '' ? undefined : value
+}
+
+export function requiredVariable(name: string): string {
+  const value = variable(name)
+  if (value === undefined) throw deployErrors.setting_missing(`set ${name}`)
+  return value
+}
+
+export function addressVariable(name: string): string {
+  const value = requiredVariable(name)
+  if (!isAddress(value)) throw deployErrors.setting_malformed(`${name} is not an address`)
+  return getAddress(value)
+}
+
+/** A whole number below 2⁵³. */
+export function numberVariable(name: string, otherwise: string): number {
+  const value = variable(name) ?? otherwise
+  if (!/^\d{1,15}$/.test(value)) throw deployErrors.setting_malformed(`${name} is no whole number`)
+  return Number(value)
+}
+
+/** Runs a script; a refusal is one line and exit code 1. */
+export async function runScript(main: (operation: Operation) => Promise<unknown>): Promise<void> {
+  try {
+    await main(await openSession())
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    const detail = 'detail' in error ? `: ${String(error.detail)}` : ''
+    process.stderr.write(`${String(error.code)}${detail}\n`)
+    process.exitCode = 1
+  }
+}

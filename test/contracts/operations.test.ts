@@ -1,0 +1,286 @@
+import { createServer } from 'node:http'
+import { JsonRpcProvider, Wallet, ZeroHash, Contract } from 'ethers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readArtifact } from '../../deploy/contracts/artifact.ts'
+import { deployMooring } from '../../deploy/contracts/deployment.ts'
+import { ROLES, roleOfAsset } from '../../deploy/contracts/permission.ts'
+import { parseCall } from '../../deploy/operations/call.ts'
+import { cancelCall, listScheduled, performCall } from '../../deploy/operations/delayed-call.ts'
+import { drillExit } from '../../deploy/operations/exit-drill.ts'
+import { grantRole, parseRole } from '../../deploy/operations/grant.ts'
+import { verifyHead } from '../../deploy/operations/head-check.ts'
+import { contractOf, readView } from '../../deploy/operations/operation.ts'
+import { requireCompatible } from '../../deploy/operations/storage-layout.ts'
+import { upgradeToken } from '../../deploy/operations/token-upgrade.ts'
+import { startAnvil } from '../support/chain.ts'
+import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
+import type { ContractName } from '../../deploy/contracts/artifact.ts'
+import type { Operation } from '../../deploy/operations/operation.ts'
+import type { TestChain } from '../support/chain.ts'
+
+// The first test account of every anvil.
+const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+const DELAY_SECONDS = 172_800
+const GOLD = 1
+
+const keyOf = (digit: string): string => `0x${digit.repeat(64)}`
+
+let chain: TestChain
+let provider: JsonRpcProvider
+let deployment: Deployment
+let lines: string[] = []
+
+function wallet(digit: string): Wallet {
+  return new Wallet(keyOf(digit), provider)
+}
+
+function operation(signer: Wallet, isDryRun = false): Operation {
+  return { signer, provider, deployment, isDryRun, report: (line) => lines.push(line) }
+}
+
+async function pass(seconds: number): Promise<void> {
+  await chain.rpc('evm_increaseTime', [seconds])
+  await chain.rpc('anvil_mine', ['0x1'])
+}
+
+async function send(signer: Wallet, name: ContractName, method: string, ...values: unknown[]) {
+  const contract = contractOf(operation(signer), name).connect(signer)
+  const sent = await new Contract(await contract.getAddress(), contract.interface, signer)
+    .getFunction(method)
+    .send(...values)
+  await sent.wait()
+}
+
+beforeAll(async () => {
+  chain = await startAnvil()
+  provider = new JsonRpcProvider(chain.url, chain.chainId, {
+    staticNetwork: true,
+    cacheTimeout: -1,
+    pollingInterval: 20,
+  })
+  for (const digit of ['1', '2', '3', '5', '6'])
+    await chain.rpc('anvil_setBalance', [wallet(digit).address, '0x3635c9adc5dea00000'])
+  deployment = await deployMooring({
+    signer: new Wallet(DEPLOYER_KEY, provider),
+    artifacts: readArtifact,
+    settings: {
+      admin: wallet('1').address,
+      settler: wallet('2').address,
+      registrar: wallet('3').address,
+      pauser: wallet('4').address,
+      adminDelaySeconds: DELAY_SECONDS,
+      cash: { scale: 1n },
+      deployCash: true,
+    },
+  })
+  await send(
+    wallet('3'),
+    'AssetRegistry',
+    'createAsset',
+    GOLD,
+    'GOLD',
+    'Gold',
+    2,
+    2n,
+    false,
+    9_000n,
+  )
+  await send(wallet('3'), 'InvestorRegistry', 'register', 16, wallet('5').address, 1, 0, ZeroHash)
+})
+
+afterAll(async () => {
+  provider.destroy()
+  await chain.stop()
+})
+
+test('a grant is scheduled, listed, waits for its delay and is then made', async () => {
+  lines = []
+  const grant = { role: parseRole('ISSUER'), to: wallet('6').address, delaySeconds: 0 }
+  const dry = operation(wallet('1'), true)
+  const nonce = await wallet('1').getNonce()
+  expect(await grantRole(dry, grant)).toBe('scheduled')
+  expect(await wallet('1').getNonce()).toBe(nonce)
+  expect(lines.join()).toContain('would send schedule: grant ISSUER')
+
+  const real = operation(wallet('1'))
+  expect(await grantRole(real, grant)).toBe('scheduled')
+  expect(await grantRole(real, grant)).toBe('waiting')
+  const open = await listScheduled(real)
+  expect(open).toHaveLength(1)
+  expect(lines.at(-1)).toContain('Authority.grantRole(12,')
+  await pass(DELAY_SECONDS)
+  expect(await grantRole(real, grant)).toBe('done')
+  expect(await listScheduled(real)).toEqual([])
+  const authority = contractOf(real, 'Authority')
+  expect(await readView(authority, 'hasRole', ROLES.ISSUER, wallet('6').address)).toEqual([
+    true,
+    0n,
+  ])
+})
+
+test('the holder of a global role names that of an asset at once', async () => {
+  const to = wallet('5').address
+  const issuer = operation(wallet('6'))
+  expect(await grantRole(issuer, { role: 'ISSUER', asset: GOLD, to, delaySeconds: 0 })).toBe('done')
+  const authority = contractOf(issuer, 'Authority')
+  expect(await readView(authority, 'hasRole', roleOfAsset('ISSUER', GOLD), to)).toEqual([true, 0n])
+})
+
+test('what is called off is neither listed nor made', async () => {
+  const admin = operation(wallet('1'))
+  const call = parseCall(admin, {
+    target: 'SupplyController',
+    name: 'setCeiling',
+    values: '["1","5000"]',
+  })
+  expect(await performCall(admin, call)).toBe('scheduled')
+  await cancelCall(admin, call)
+  expect(await listScheduled(admin)).toEqual([])
+  await pass(DELAY_SECONDS)
+  expect(await performCall(admin, call)).toBe('scheduled')
+  await cancelCall(admin, call)
+})
+
+test('who has no role is refused with the reason of the chain', async () => {
+  const stranger = operation(wallet('6'))
+  const call = parseCall(stranger, {
+    target: 'SupplyController',
+    name: 'setCeiling',
+    values: '["1","5000"]',
+  })
+  await expect(performCall(stranger, call)).rejects.toMatchObject({
+    code: 'deploy.operation_refused',
+    detail: expect.stringContaining('AccessManagedUnauthorized'),
+  })
+  await expect(cancelCall(stranger, call)).rejects.toMatchObject({
+    code: 'deploy.operation_refused',
+  })
+  const write = (target: string, name: string, values: string) => () =>
+    parseCall(stranger, { target, name, values })
+  const malformed = expect.objectContaining({ code: 'deploy.setting_malformed' })
+  expect(write('Nothing', 'pause', '[]')).toThrow(malformed)
+  expect(write('ClearingHouse', 'nothing', '[]')).toThrow(malformed)
+  expect(() => parseRole('KING')).toThrow(malformed)
+})
+
+test('the exit drill lists what each wallet would take and that the vault covers it', async () => {
+  const investor = wallet('5')
+  const vault = deployment.contracts.ClearingHouse
+  await send(investor, 'CashToken', 'mint', investor.address, 500n)
+  await send(investor, 'CashToken', 'approve', vault, 500n)
+  await send(investor, 'ClearingHouse', 'deposit', 0, 500n)
+  lines = []
+  const drill = await drillExit(operation(wallet('6')))
+  expect(drill.uncovered).toEqual([])
+  expect(drill.exitModeRefusal).toBeDefined()
+  expect(drill.exits).toHaveLength(1)
+  expect(drill.exits[0]).toMatchObject({
+    account: 16,
+    wallet: investor.address,
+    lanes: [{ asset: 0, amountAtoms: 500n }],
+  })
+  expect(drill.exits[0]?.refusal).toBeDefined()
+  // The same vault without the cash is not covered.
+  await chain.rpc('anvil_impersonateAccount', [vault])
+  await chain.rpc('anvil_setBalance', [vault, '0x3635c9adc5dea00000'])
+  const cash = contractOf(operation(wallet('6')), 'CashToken')
+  const data = cash.interface.encodeFunctionData('transfer', [wallet('6').address, 1n])
+  await chain.rpc('eth_sendTransaction', [{ from: vault, to: await cash.getAddress(), data }])
+  await chain.rpc('anvil_stopImpersonatingAccount', [vault])
+  expect((await drillExit(operation(wallet('6')))).uncovered).toEqual([0])
+})
+
+describe('the head', () => {
+  let page: object
+  const server = createServer((_request, response) => response.end(JSON.stringify(page)))
+  let api: string
+
+  beforeAll(async () => {
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const address = server.address()
+    api = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  })
+
+  afterAll(() => server.close())
+
+  test('is the same on chain and node, or the first batch that differs is named', async () => {
+    const operator = operation(wallet('6'))
+    const vault = contractOf(operator, 'ClearingHouse')
+    const closeTime = (await provider.getBlock('latest'))?.timestamp
+    const header = {
+      prevHead: await readView(vault, 'head'),
+      sequence: 1,
+      kind: 3,
+      closeTime,
+      supplyAsset: 0,
+      supplyChange: 0,
+      recordsHash: '0xbc36789e7a1e281436464229828f817d6612f7b477d66591ff96a9e064bcc98a',
+      tradesRoot: ZeroHash,
+      liabilitiesRoot: ZeroHash,
+      journalHash: ZeroHash,
+    }
+    await send(wallet('2'), 'ClearingHouse', 'settle', header, '0x00', [])
+    const head = String(await readView(vault, 'head'))
+    const batch = (more: object) => ({ sequence: 1, status: 'final', head, ...more })
+    const answer = (...rows: object[]) => (page = { data: rows, next_cursor: null })
+    const check = async () => await verifyHead(operator, { api, token: 'token' })
+
+    answer(batch({}), batch({ sequence: 2, status: 'submitted', head: ZeroHash }))
+    expect(await check()).toBe(1)
+    answer()
+    lines = []
+    expect(await check()).toBe(0)
+    expect(lines.at(-1)).toBe('the node has not seen: 1')
+    answer(batch({ head: ZeroHash }))
+    await expect(check()).rejects.toMatchObject({ code: 'deploy.node_disagrees' })
+    answer(batch({ sequence: 2 }))
+    await expect(check()).rejects.toMatchObject({ code: 'deploy.node_disagrees' })
+    page = {}
+    await expect(check()).rejects.toMatchObject({ code: 'deploy.node_unreachable' })
+  })
+})
+
+describe('a token upgrade', () => {
+  test('is checked, waits for the upgrade delay and keeps what the token stored', async () => {
+    const admin = operation(wallet('1'))
+    lines = []
+    expect(await upgradeToken(operation(wallet('1'), true), { asset: GOLD })).toBe('waiting')
+    expect(await upgradeToken(admin, { asset: GOLD })).toBe('scheduled')
+    const made = lines.find((line) => line.startsWith('AssetToken implementation '))
+    const implementation = made?.split(' ').at(-1)
+    await pass(93_599)
+    expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('waiting')
+    await pass(10)
+    expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('done')
+    const token = String(await readView(contractOf(admin, 'AssetRegistry'), 'tokenOf', GOLD))
+    const gold = new Contract(token, contractOf(admin, 'AssetToken').interface, provider)
+    expect(await readView(gold, 'symbol')).toBe('GOLD')
+    expect(await readView(gold, 'decimals')).toBe(2n)
+  }, 60_000)
+
+  test('to code that no build made is refused', async () => {
+    const implementation = deployment.contracts.CashToken
+    await expect(
+      upgradeToken(operation(wallet('1')), { asset: GOLD, implementation }),
+    ).rejects.toMatchObject({ code: 'deploy.implementation_unknown' })
+  }, 60_000)
+
+  test('may add to the end of a namespace only', () => {
+    const layout = (variables: string[], members: string[]) => ({
+      variables,
+      namespaces: { 'erc7201:mooring.AssetToken': members },
+    })
+    const before = layout(['_balances: mapping'], ['asset: uint16', 'name: string'])
+    const check = (after: ReturnType<typeof layout>) => () => requireCompatible(before, after)
+    const refused = expect.objectContaining({ code: 'deploy.layout_incompatible' })
+    expect(check(before)).not.toThrow()
+    expect(
+      check(layout(before.variables, ['asset: uint16', 'name: string', 'x: bool'])),
+    ).not.toThrow()
+    expect(check(layout(before.variables, ['name: string', 'asset: uint16']))).toThrow(refused)
+    expect(check(layout(before.variables, ['asset: uint32', 'name: string']))).toThrow(refused)
+    expect(check(layout([], ['asset: uint16', 'name: string']))).toThrow(refused)
+    expect(check(layout(['_balances: mapping', 'x: bool'], ['asset: uint16']))).toThrow(refused)
+    expect(check({ ...before, variables: ['_balances: mapping', 'x: bool'] })).toThrow(refused)
+  })
+})

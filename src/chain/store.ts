@@ -206,10 +206,13 @@ export async function findOwnKeys(
   return new Map(rows.map(({ hash, key }) => [hashOf(hash, 'tx_attempt.hash'), key]))
 }
 
+/** Block by block, since for many at once the planner reads all logs there are. */
 async function readEvents(tx: Tx, hashes: readonly Hex[]) {
   const rows = await tx.query<LogRow>(
-    `SELECT block_hash, log_index, tx_hash, contract, name, args FROM chain.log
-     WHERE block_hash = ANY($1) ORDER BY block_hash, log_index`,
+    `SELECT l.* FROM unnest($1::text[]) AS h (hash) CROSS JOIN LATERAL (
+       SELECT block_hash, log_index, tx_hash, contract, name, args FROM chain.log
+       WHERE block_hash = h.hash ORDER BY log_index OFFSET 0
+     ) AS l`,
     [hashes],
   )
   return groupByBlock(rows, toEvent)

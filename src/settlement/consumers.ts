@@ -41,11 +41,12 @@ export interface ChainEventConsumerOptions {
   readonly metrics: Metrics
   /** Symbol of an asset that this node registered, by its number on chain. */
   readonly findSymbol: (chainAsset: number) => Promise<string | undefined>
+  /** Chain events that enter the core in one turn: more would keep orders waiting for too long. */
+  readonly eventsPerTurn?: number
 }
 
 const GROUP = 'engine'
 const STREAM = 'chain.events'
-/** Chain events that enter the core in one turn: more would keep orders waiting for too long. */
 const EVENTS_PER_TURN = 4096
 
 /**
@@ -111,19 +112,49 @@ export class ChainEventConsumer implements Service {
       next.push(envelope)
       position = envelope.seq
     }
-    for (const part of partsOf(next)) await this.#apply(part, instance, guard)
+    const { eventsPerTurn = EVENTS_PER_TURN } = this.#options
+    await this.#applyAll(partsOf(next, eventsPerTurn), instance, guard)
     if (gapAt !== undefined) throw this.#alarm(gapAt)
     this.#trouble = undefined
+  }
+
+  /**
+   * While a part commits, the next one is read and submitted, unless reading it needs what that one
+   * writes. A part that fails ends the term of the engine, and whatever is submitted before that is
+   * heard of goes down with it: nothing enters a later term without the parts before it.
+   */
+  async #applyAll(
+    parts: readonly (readonly Envelope[])[],
+    instance: Instance,
+    guard: EpochGuard,
+  ): Promise<void> {
+    let last = new Submission()
+    try {
+      for (const part of parts) {
+        if (part.some(readsTables)) await last.outcome
+        const commands: Command[] = []
+        for (const envelope of part) commands.push(await this.#translate(envelope, guard))
+        if (last.hasFailed) break
+        const next = new Submission(this.#submit(part, commands, instance))
+        await last.outcome.finally(() => (last = next))
+      }
+      await last.outcome
+    } finally {
+      // Whoever reads the position again must find it where all this leaves it.
+      await last.settled
+    }
   }
 
   /**
    * Submits all in one turn of the event loop, so that they enter one term in their order: whatever
    * fails, the committed ones are the first of them, and the position says how many.
    */
-  async #apply(part: readonly Envelope[], instance: Instance, guard: EpochGuard): Promise<void> {
+  async #submit(
+    part: readonly Envelope[],
+    commands: readonly Command[],
+    instance: Instance,
+  ): Promise<void> {
     const { engine } = this.#options
-    const commands: Command[] = []
-    for (const envelope of part) commands.push(await this.#translate(envelope, guard))
     const submitted = part.map(async ({ seq }, place) => {
       const position = { group: GROUP, stream: STREAM, seq, epoch: instance.logEpoch }
       return await engine.submit(present(commands[place], 'command'), { position })
@@ -222,15 +253,44 @@ async function halt(tx: Tx, reason: string): Promise<void> {
   else await insertIncident(tx, 'halted', reason, 'chain')
 }
 
+/** Commands on their way; a failure waits until somebody asks for the outcome. */
+class Submission {
+  readonly outcome: Promise<void>
+  /** Resolves when all is over, whatever the outcome. */
+  readonly settled: Promise<void>
+  #hasFailed = false
+
+  constructor(outcome: Promise<void> = Promise.resolve()) {
+    this.outcome = outcome
+    this.settled = outcome.catch(() => {
+      this.#hasFailed = true
+    })
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+}
+
+/** Events whose translation looks into tables, which an earlier block may change. */
+const LOOKED_UP: ReadonlySet<unknown> = new Set(['BatchSettled', 'AssetCreated', 'Withdrawn'])
+
+function readsTables({ data: { events } }: Envelope): boolean {
+  return Array.isArray(events) && events.some((event) => LOOKED_UP.has(event.name))
+}
+
 /** Runs of messages with a bounded number of chain events each, at least one message. */
-function partsOf(batch: readonly Envelope[]): readonly (readonly Envelope[])[] {
+function partsOf(
+  batch: readonly Envelope[],
+  eventsPerTurn: number,
+): readonly (readonly Envelope[])[] {
   const parts: Envelope[][] = []
   let weight = Infinity
   for (const envelope of batch) {
     const { events } = envelope.data
     const own = 1 + (Array.isArray(events) ? events.length : 0)
     weight += own
-    if (weight > EVENTS_PER_TURN) {
+    if (weight > eventsPerTurn) {
       parts.push([])
       weight = own
     }

@@ -30,6 +30,7 @@ export interface SettlementModule {
     /** Of the role `engine`. */
     readonly leadership: Leadership
     readonly payments: ChainEventConsumerOptions['payments']
+    readonly eventsPerTurn?: number
   }): ChainEventConsumer
 }
 

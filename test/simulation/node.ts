@@ -136,7 +136,14 @@ export class NodeProcess {
       const leadership = this.leadership('engine')
       const engine = this.sequencer
       const make = (): Service =>
-        this.settlement.makeConsumer({ events, engine, leadership, payments: this.payments })
+        this.settlement.makeConsumer({
+          events,
+          engine,
+          leadership,
+          payments: this.payments,
+          // Few enough that a backlog comes in parts, of which one is read while another commits.
+          eventsPerTurn: 3,
+        })
       const { log } = base
       this.#services.push(engine, new WhileLeading({ name: 'settlement', leadership, make, log }))
     }

@@ -326,7 +326,7 @@ export const CHAIN_STATEMENTS: readonly StatementPattern[] = [
     },
   ],
   [
-    /FROM chain\.log WHERE block_hash = ANY/,
+    /FROM chain\.log WHERE block_hash = h\.hash/,
     (view, p) => {
       const hashes = readArray(p[0])
       return view

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { present } from '#kernel/assert.ts'
 import type { Database } from '../db/pool.ts'
 import { readInstance, type Instance } from '../instance.ts'
 import { describeFailure, type Health } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import { backoffMs } from '../scheduler.ts'
+import type { Envelope } from './event.ts'
 import { reportFailure, type EventSubscription, type Subscriber } from './log.ts'
 import { readOutbox } from './outbox.ts'
 
@@ -15,6 +17,8 @@ export interface OutboxReaderOptions extends Subscriber {
 
 const MAX_EVENTS = 256
 const MAX_BYTES = 4 * 1024 * 1024
+/** Seldom the last one. */
+const LONG_PAGE = 16
 const FIRST_REST_MS = 25
 const MOST_REST_MS = 200
 const MOST_BACKOFF_MS = 5000
@@ -32,6 +36,7 @@ export class OutboxReader implements EventSubscription {
   #lastFailure = ''
   #position: bigint | undefined
   #instance: Instance | undefined
+  #ahead: Promise<readonly Envelope[]> | undefined
   #running: Promise<void> | undefined
   #unlisten: () => void = () => undefined
 
@@ -75,14 +80,15 @@ export class OutboxReader implements EventSubscription {
 
   /** Whether there may be more to read at once. */
   async #turn(): Promise<boolean> {
-    const { database, stream, position, handle } = this.#options
+    const { database, position, handle } = this.#options
     try {
       this.#instance ??= await readInstance(database)
       const after = (this.#position ??= await position())
-      const page = { stream, after, maxEvents: MAX_EVENTS, maxBytes: MAX_BYTES }
-      const batch = await readOutbox(database, this.#instance, page)
+      const ahead = (await this.#takeAhead()) ?? []
+      const batch = ahead.length > 0 ? ahead : await this.#read(after)
       const last = batch.at(-1)
       if (last !== undefined) {
+        if (batch.length >= LONG_PAGE) this.#readAhead(last.seq)
         await handle(batch)
         this.#position = last.seq
       }
@@ -95,7 +101,28 @@ export class OutboxReader implements EventSubscription {
     }
   }
 
+  async #read(after: bigint): Promise<readonly Envelope[]> {
+    const { database, stream } = this.#options
+    const instance = present(this.#instance, 'instance')
+    const page = { stream, after, maxEvents: MAX_EVENTS, maxBytes: MAX_BYTES }
+    return await readOutbox(database, instance, page)
+  }
+
+  /** Reads what follows while the page before it is handled. */
+  #readAhead(after: bigint): void {
+    this.#ahead = this.#read(after)
+    this.#ahead.catch(() => undefined)
+  }
+
+  /** The page that was read ahead, unless there was none yet. */
+  #takeAhead(): Promise<readonly Envelope[]> | undefined {
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    return ahead
+  }
+
   #fail(error: unknown): void {
+    this.#ahead = undefined
     this.#position = undefined
     this.#instance = undefined
     if (this.#abort.signal.aborted) return

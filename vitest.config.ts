@@ -7,6 +7,7 @@ const UNIT = [
   'test/house/{architecture,tidy,readme,routes}.test.ts',
   'test/platform/{config,crypto,log,metrics}.test.ts',
   'test/accounts/{rbac,siwe}.test.ts',
+  'test/app/site.test.ts',
   'test/chain/{decoders,reorg,tx}.test.ts',
   'test/ledger/{core,chain-fold}.test.ts',
   'test/compliance/wallet-registration.test.ts',
@@ -30,6 +31,12 @@ const TOLD_ONCE = ['failover', 'kafka', 'outages', 'restore', 'generated-client'
   (name) => `test/journeys/${name}.test.ts`,
 )
 const isCut = ['two', 'roles'].includes(process.env['MOORING_TOPOLOGY'] ?? '')
+
+if (process.env['MOORING_TOPOLOGY'] === 'roles' && (process.env['KAFKA_BROKERS'] ?? '') === '') {
+  const advice = 'set KAFKA_BROKERS: `npm run kafka:up` starts a broker and prints it'
+  process.stderr.write(`The relay is one of the roles, so they need Kafka; ${advice}\n`)
+  process.exit(1)
+}
 
 const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
 const withPostgres = { ...common, globalSetup: ['test/support/postgres-server.ts'] }

@@ -40,6 +40,7 @@ import { AccountOpener } from './account-opener.ts'
 import { CashLister, type Cash } from './cash-lister.ts'
 import { lonelyStandby } from './roles.ts'
 import { RpcConnections } from './rpc-connections.ts'
+import { siteOf } from './site.ts'
 import { STREAMS, topicSettings } from './streams.ts'
 
 export interface NodeSettings {
@@ -339,15 +340,9 @@ class Composition {
     return accountsModule({
       ...this.#base(),
       jwtPrivateKey: keys.jwt,
-      site: () => this.#site(deployment.chainId),
+      site: () => siteOf(this.#settings.config, deployment.chainId),
       openAccount: async (chainAccount) => await ledger.service.openAccount(chainAccount),
     })
-  }
-
-  #site(chainId: number): { domain: string; uri: string; chainId: number } {
-    const { httpHost, httpPort } = this.#settings.config
-    const domain = `${httpHost}:${httpPort}`
-    return { domain, uri: `http://${domain}`, chainId }
   }
 
   /** With a listener of its own for the other processes, figures are not for the public one. */

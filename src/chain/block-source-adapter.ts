@@ -61,6 +61,11 @@ export class BlockSource {
     return this.#line.name
   }
 
+  /** Its last request failed. */
+  get isSilent(): boolean {
+    return this.#line.isSilent
+  }
+
   /** How many blocks far below the head to take at once. */
   get farBlocks(): number {
     return stepBlocks(this.#query.span(this.#line.name))

@@ -49,6 +49,7 @@ const ACTOR = 'transaction manager'
 export class BreakerBoard {
   readonly #options: BreakerBoardOptions
   readonly #gauge: GaugeMetric
+  readonly #shown = new Map<string, Pick<Breaker, 'name' | 'scope'>>()
   #lookedAtMs: number | undefined
   /** The indexed head, and since when the chain is ahead of it without its moving. */
   #stuck: { readonly head: number; readonly sinceMs: number } | undefined
@@ -63,8 +64,19 @@ export class BreakerBoard {
 
   async read(): Promise<readonly Breaker[]> {
     const breakers = await listBreakers(this.#options.database)
-    for (const { name, scope, isOpen } of breakers) this.#gauge.set(isOpen ? 1 : 0, { name, scope })
+    for (const breaker of breakers) this.#show(breaker)
     return breakers
+  }
+
+  /** The figures of a former leader say nothing: who leads now shows its own. */
+  standDown(): void {
+    for (const { name, scope } of this.#shown.values()) this.#gauge.set(0, { name, scope })
+    this.#shown.clear()
+  }
+
+  #show({ name, scope, isOpen }: Pick<Breaker, 'name' | 'scope' | 'isOpen'>): void {
+    this.#shown.set(`${name} ${scope}`, { name, scope })
+    this.#gauge.set(isOpen ? 1 : 0, { name, scope })
   }
 
   /** The next `check` looks, whenever the last one was. */
@@ -92,9 +104,10 @@ export class BreakerBoard {
     await putBreakerChange(tx, change, ACTOR)
   }
 
-  report({ name, scope, isOpen, reason }: BreakerChange): void {
+  report(change: BreakerChange): void {
+    const { name, scope, isOpen, reason } = change
     const event = isOpen ? 'breaker.opened' : 'breaker.closed'
-    this.#gauge.set(isOpen ? 1 : 0, { name, scope })
+    this.#show(change)
     this.#options.log[isOpen ? 'error' : 'info']({ event, breaker: name, scope, reason })
   }
 

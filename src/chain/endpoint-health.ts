@@ -97,6 +97,11 @@ export function afterLie(state: EndpointState, nowMs: number, reason: string): E
   return { ...state, distrustedUntilMs: nowMs + DISTRUST_MS, lastError: reason }
 }
 
+/** Its last request failed; one that only wants less is not silent. */
+export function isSilent({ failuresInRow, errorRate }: EndpointState): boolean {
+  return failuresInRow > 0 && errorRate >= WEIGHT
+}
+
 export function withHead(state: EndpointState, head: number): EndpointState {
   return { ...state, head }
 }

@@ -2,50 +2,76 @@ import type { Log } from '#platform/log.ts'
 import type { BlockPlace } from './block.ts'
 import type { BlockSource } from './block-source-adapter.ts'
 import type { BlockSources } from './block-sources.ts'
+import { sharedFinal, type FinalClaim } from './finality.ts'
 
-/** An endpoint that answers, and the block that it calls final, if there is one. */
-interface Voice {
+/** An endpoint that answers, and what it shows. */
+interface Voice extends FinalClaim {
   readonly source: BlockSource
-  readonly final: number | undefined
 }
 
+/** A claim, and what came of asking the others about it. */
+interface Judgement {
+  readonly name: string
+  readonly claimed: BlockPlace
+  readonly number: number | undefined
+  readonly atMs: number
+}
+
+/** Where the others hold a claim back they are asked again after this time, not in each turn. */
+const RECHECK_MS = 1000
+
 /**
- * The block that counts as final where the chain's own word decides: of what the endpoints call
- * final the lowest, and only while all of them hold the same block there. Endpoints that do not
- * answer have no say.
+ * The block that counts as final where the chain's own word decides: as far as the endpoints agree
+ * (`sharedFinal`), and only while all that hold a block there hold the same one. Endpoints that do
+ * not answer have no say.
  */
 export class FinalWord {
   readonly #sources: BlockSources
   readonly #log: Log
-  /** The last claim that all agreed to, and whose it was. */
-  #agreed: { readonly name: string; readonly hash: string } | undefined
+  #last: Judgement | undefined
 
   constructor({ sources, log }: { readonly sources: BlockSources; readonly log: Log }) {
     this.#sources = sources
     this.#log = log
   }
 
-  /** A block number, at most the one that `source` claims; undefined while nothing is certain. */
-  async settle(source: BlockSource, claimed: BlockPlace): Promise<number | undefined> {
-    const others = this.#sources.othersThan(source)
+  /**
+   * A block number, at most the one that `source`, whose head is `head`, claims; undefined while
+   * nothing is certain.
+   */
+  async settle(
+    source: BlockSource,
+    head: number,
+    claimed: BlockPlace,
+  ): Promise<number | undefined> {
+    const others = this.#sources.othersThan(source).filter(({ isSilent }) => !isSilent)
+    if (others.length === 0) return claimed.number
     const { name } = source
-    const isAgreed = this.#agreed?.name === name && this.#agreed.hash === claimed.hash
-    if (others.length === 0 || isAgreed) return claimed.number
+    const atMs = performance.now()
+    const last = this.#last?.name === name ? this.#last : undefined
+    if (last !== undefined && isStillGood(last, claimed, atMs)) return last.number
+    const number = await this.#judge(source, others, { head, final: claimed.number })
+    this.#last = { name, claimed, number, atMs }
+    return number
+  }
+
+  async #judge(
+    source: BlockSource,
+    others: readonly BlockSource[],
+    claim: FinalClaim & { readonly final: number },
+  ): Promise<number | undefined> {
     const asked = await Promise.all(others.map((other) => this.#ask(other)))
     const voices = asked.filter((voice) => voice !== undefined)
-    const number = Math.min(claimed.number, ...voices.flatMap(({ final }) => final ?? []))
-    if (!(await this.#isShared([source, ...voices.map((voice) => voice.source)], number))) {
-      return undefined
-    }
-    if (number === claimed.number) this.#agreed = { name, hash: claimed.hash }
-    return number
+    const number = sharedFinal(claim, voices)
+    const held = [source, ...voices.map((voice) => voice.source)]
+    return (await this.#isShared(held, number)) ? number : undefined
   }
 
   async #ask(source: BlockSource): Promise<Voice | undefined> {
     try {
       await this.#sources.checkChain(source)
-      const { finalized } = await source.readHead(true)
-      return { source, final: finalized?.number }
+      const { head, finalized } = await source.readHead(true)
+      return { source, head: head.number, final: finalized?.number }
     } catch {
       return undefined
     }
@@ -60,4 +86,11 @@ export class FinalWord {
     }
     return hashes.size === 1
   }
+}
+
+/** What all agreed to needs no second question; what they held back is asked again now and then. */
+function isStillGood(last: Judgement, claimed: BlockPlace, nowMs: number): boolean {
+  if (last.number === last.claimed.number) return last.claimed.hash === claimed.hash
+  const isBelow = last.number === undefined || last.number <= claimed.number
+  return isBelow && nowMs - last.atMs < RECHECK_MS
 }

@@ -6,7 +6,7 @@ import { platformErrors } from '#platform/errors.ts'
 import { describeFailure } from '#platform/lifecycle.ts'
 import { maskUrls, type Log } from '#platform/log.ts'
 import { backoffMs } from '#platform/scheduler.ts'
-import { bestHead, isHealthy, lagOf, rankEndpoints } from './endpoint-health.ts'
+import { bestHead, isHealthy, isSilent, lagOf, rankEndpoints } from './endpoint-health.ts'
 import { countOf, quantity } from './hex.ts'
 import { resultOf, type RpcAnswer, type RpcCall } from './rpc-call.ts'
 import { RpcEndpoint } from './rpc-endpoint-adapter.ts'
@@ -45,6 +45,8 @@ export interface EndpointHealth {
 export interface RpcLine {
   /** The URL without secrets. */
   readonly name: string
+  /** Its last request failed: what it would say is not worth waiting for. */
+  readonly isSilent: boolean
   /** Answers in the order of the calls; throws as `RpcClient.answers` does. */
   answers(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]>
   /** Results in the order of the calls; throws on the first refusal. */
@@ -59,6 +61,10 @@ const ROUNDS = 3
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 1000
 const PROBE_MS = 10_000
+/** What an endpoint that is silent gets while another one answers. */
+const SILENT_TIMEOUT_MS = 2000
+/** How long the others have once what was asked of all is certain. */
+const GRACE_MS = 250
 /** Endpoints may differ for a moment while a block spreads. */
 const DISPUTES = 2
 
@@ -83,7 +89,8 @@ export class RpcClient {
     this.#endpoints = options.urls.map((url, place) => {
       const isTaken = options.urls.slice(0, place).some((one) => maskUrls(one) === maskUrls(url))
       const name = isTaken ? `${maskUrls(url)} (${place + 1})` : maskUrls(url)
-      return new RpcEndpoint(url, this.#agent, name)
+      const limitMs = (): number | undefined => this.#limitOf(name)
+      return new RpcEndpoint({ url, agent: this.#agent, name, limitMs })
     })
   }
 
@@ -104,14 +111,32 @@ export class RpcClient {
     return await this.#askRounds(calls, () => this.#ranked())
   }
 
-  /** Asks every endpoint; one answer each, in their order. */
-  async askAll(method: string, ...params: readonly unknown[]): Promise<readonly RpcAnswer[]> {
-    const calls = [{ method, params }]
-    const asked = this.#endpoints.map(async (endpoint) => await endpoint.ask(calls))
-    const settled = await Promise.allSettled(asked)
-    const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
-    if (answers.length === 0) throw away(describeRejection(settled[0]))
-    return answers
+  /**
+   * Asks every endpoint; the answers that came, in their order. Once one of them `isEnough`, the
+   * others are waited for no longer than a moment, though each gets the call.
+   */
+  async askAll(
+    call: RpcCall,
+    isEnough: (answer: RpcAnswer) => boolean,
+  ): Promise<readonly RpcAnswer[]> {
+    const enough = Promise.withResolvers<void>()
+    const answers: (RpcAnswer | undefined)[] = this.#endpoints.map(() => undefined)
+    let failure: unknown
+    const asked = this.#endpoints.map(async (endpoint, place) => {
+      try {
+        const [answer] = await endpoint.ask([call])
+        answers[place] = answer
+        if (answer !== undefined && isEnough(answer)) enough.resolve()
+      } catch (error) {
+        failure = error
+        this.#noteFailed(endpoint, error)
+      }
+    })
+    const grace = async () => await sleep(GRACE_MS, undefined, { ref: false })
+    await Promise.race([Promise.all(asked), enough.promise.then(grace)])
+    const found = answers.filter((answer) => answer !== undefined)
+    if (found.length === 0) throw away(failure)
+    return found
   }
 
   /** The best endpoint by itself, `except` some; undefined when no other is left. */
@@ -119,10 +144,13 @@ export class RpcClient {
     this.#probeIfDue()
     const endpoint = this.#ranked().find(({ name }) => !except.has(name))
     if (endpoint === undefined) return undefined
+    // Who asks one endpoint turns to another: more rounds would only wait for the same one.
+    const isEnd = ({ state }: RpcEndpoint) => this.#endpoints.length > 1 && isSilent(state)
     const answers = async (calls: readonly RpcCall[]) =>
-      await this.#askRounds(calls, () => [endpoint])
+      await this.#askRounds(calls, () => [endpoint], isEnd)
     return {
       name: endpoint.name,
+      isSilent: isSilent(endpoint.state),
       answers,
       batch: async (calls) => (await answers(calls)).map(resultOf),
       noteHead: (head) => endpoint.noteHead(head),
@@ -207,6 +235,14 @@ export class RpcClient {
     })
   }
 
+  /** Undefined while nobody else answers either: then the last one is worth the wait. */
+  #limitOf(name: string): number | undefined {
+    const isOtherThere = this.#endpoints.some((one) => one.name !== name && !isSilent(one.state))
+    const own = this.#endpoints.find((one) => one.name === name)
+    if (own === undefined || !isSilent(own.state) || !isOtherThere) return undefined
+    return SILENT_TIMEOUT_MS
+  }
+
   #ranked(): readonly RpcEndpoint[] {
     const states = this.#endpoints.map(({ state }) => state)
     return rankEndpoints(states, performance.now()).map((place) =>
@@ -218,6 +254,7 @@ export class RpcClient {
   async #askRounds(
     calls: readonly RpcCall[],
     order: () => readonly RpcEndpoint[],
+    isEnd: (failed: RpcEndpoint) => boolean = () => false,
   ): Promise<readonly RpcAnswer[]> {
     const { rounds = ROUNDS } = this.#options
     const answers: (RpcAnswer | undefined)[] = calls.map(() => undefined)
@@ -232,6 +269,7 @@ export class RpcClient {
         } catch (error) {
           failure = error
           this.#noteFailed(endpoint, error)
+          if (isEnd(endpoint)) throw away(error)
         }
       }
       if (openPlaces(answers).length === 0) break
@@ -271,10 +309,6 @@ async function readHash(endpoint: RpcEndpoint, number: number): Promise<string |
     return undefined
   }
   return String(answer.result['hash']).toLowerCase()
-}
-
-function describeRejection(one: PromiseSettledResult<unknown> | undefined): unknown {
-  return one?.status === 'rejected' ? one.reason : undefined
 }
 
 function away(cause: unknown): Error {

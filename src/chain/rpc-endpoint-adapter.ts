@@ -30,21 +30,31 @@ class EndpointFailure extends Error {
 const TOO_LARGE = 413
 const TOO_MANY_REQUESTS = 429
 
+export interface RpcEndpointOptions {
+  readonly url: string
+  readonly agent: Agent
+  readonly name: string
+  /** How long a request may take now, where that is less than the agent allows. */
+  readonly limitMs: () => number | undefined
+}
+
 /** One endpoint over HTTP, asked no faster than it likes. */
 export class RpcEndpoint {
   /** The URL without its secrets; no two endpoints share a name. */
   readonly name: string
   readonly #url: string
   readonly #agent: Agent
+  readonly #limitMs: () => number | undefined
   readonly #waiting: (() => void)[] = []
   #underWay = 0
   #nextId = 1
   #state: EndpointState = FRESH_ENDPOINT
 
-  constructor(url: string, agent: Agent, name: string) {
+  constructor({ url, agent, name, limitMs }: RpcEndpointOptions) {
     this.name = name
     this.#url = url
     this.#agent = agent
+    this.#limitMs = limitMs
   }
 
   get state(): EndpointState {
@@ -85,7 +95,7 @@ export class RpcEndpoint {
   async #askPart(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
     const begunMs = performance.now()
     try {
-      const answers = await this.#post(calls)
+      const answers = await this.#postInTime(calls)
       const busy = answers.find((answer) => 'refusal' in answer && isThrottle(answer.refusal))
       if (busy === undefined) this.#state = afterAnswer(this.#state, performance.now() - begunMs)
       else this.#noteThrottle('refusal' in busy ? busy.refusal.message : '')
@@ -104,7 +114,20 @@ export class RpcEndpoint {
     return [...first, ...(await this.#askPart(calls.slice(half)))]
   }
 
-  async #post(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
+  async #postInTime(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
+    const limitMs = this.#limitMs()
+    if (limitMs === undefined) return await this.#post(calls)
+    const abort = new AbortController()
+    const late = new EndpointFailure(`no answer within ${limitMs} ms`)
+    const timer = setTimeout(() => abort.abort(late), limitMs)
+    try {
+      return await this.#post(calls, abort.signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #post(calls: readonly RpcCall[], signal?: AbortSignal): Promise<readonly RpcAnswer[]> {
     const firstId = this.#nextId
     this.#nextId += calls.length
     const response = await request(this.#url, {
@@ -112,6 +135,7 @@ export class RpcEndpoint {
       headers: { 'content-type': 'application/json' },
       body: encodeCalls(calls, firstId),
       dispatcher: this.#agent,
+      ...(signal !== undefined && { signal }),
     })
     const text = await response.body.text()
     const { statusCode, headers } = response

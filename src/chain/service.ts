@@ -9,7 +9,7 @@ import { findAbi } from './contracts/abi.ts'
 import type { Deployment } from './deployment.ts'
 import { chainErrors } from './errors.ts'
 import { REQUEST_WAKE } from './events.ts'
-import { addressOf, hexOf, quantity, type Hex } from './hex.ts'
+import { addressOf, countOf, hexOf, quantity, type Hex } from './hex.ts'
 import type { RpcAnswer, RpcCall, RpcClient } from './rpc-adapter.ts'
 import { isRevert, RpcRefusal } from './rpc-refusal.ts'
 import { findCursor } from './store.ts'
@@ -52,6 +52,13 @@ export interface ContractCall {
 export interface ChainHead extends BlockPlace {
   readonly finalNumber: number
   readonly finalHash: Hex
+}
+
+/** Numbers of blocks. */
+export interface ChainReading {
+  readonly newest: number
+  readonly read: number
+  readonly final: number
 }
 
 export interface ContractDirectory {
@@ -143,6 +150,13 @@ export class ChainService {
     if (cursor === undefined) throw platformErrors.unavailable('the chain was not read yet')
     const { head, final } = cursor
     return { ...head, finalNumber: final.number, finalHash: final.hash }
+  }
+
+  /** Which blocks are read and final, beside the newest that the chain itself has by now. */
+  async reading(): Promise<ChainReading> {
+    const newest = await this.#options.rpc.call('eth_blockNumber')
+    const { number, finalNumber } = await this.head()
+    return { newest: countOf(newest, 'eth_blockNumber'), read: number, final: finalNumber }
   }
 
   /** Addresses and ABIs, so that a wallet needs nothing else to use the contracts. */

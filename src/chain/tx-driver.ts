@@ -94,6 +94,14 @@ export class TxDriver {
     return course.request
   }
 
+  /** A nonce that somebody else seems to use: nobody signs more until further looks tell. */
+  findDoubt(requests: readonly OpenRequest[], role: SignerRole): string | undefined {
+    const odd = requests.find(
+      ({ signer, attempt }) => signer === role && this.#offers.isDisputed(attempt?.hash),
+    )
+    return odd && `nonce ${odd.nonce} is used, and not by what was signed for ${odd.key}`
+  }
+
   /** Runs work in a transaction that a former leader cannot commit. */
   async write(epoch: bigint, work: (tx: Tx) => Promise<void>): Promise<void> {
     await inTransaction(this.#options.database, async (tx) => {
@@ -190,6 +198,7 @@ export class TxDriver {
       await this.#options.board.open(tx, change)
     })
     this.#options.board.report(change)
+    turn.breakers = await this.#options.board.read()
     this.#chainNonces.delete(request.signer)
     this.#offers.forget(request.hashes)
     this.#report(request, 'held', reason)

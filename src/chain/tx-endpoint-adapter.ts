@@ -120,7 +120,10 @@ export class TransactionEndpoint {
     }
   }
 
-  /** Gives the bytes to every endpoint; throws `platform.unavailable` when none answers. */
+  /**
+   * Gives the bytes to every endpoint, and waits for no other once one has them; throws `platform.unavailable`
+   * when none answers.
+   */
   async send(signed: {
     readonly raw: Hex
     /** Of all attempts with this nonce. */
@@ -128,11 +131,11 @@ export class TransactionEndpoint {
     readonly from: Address
     readonly nonce: number
   }): Promise<SendOutcome> {
-    const answers = await this.#rpc.askAll('eth_sendRawTransaction', signed.raw)
+    const call = { method: 'eth_sendRawTransaction', params: [signed.raw] }
+    const answers = await this.#rpc.askAll(call, isTaken)
+    if (answers.some(isTaken)) return { type: 'taken' }
     const refusals = answers.flatMap((answer) => ('refusal' in answer ? [answer.refusal] : []))
-    if (refusals.length < answers.length) return { type: 'taken' }
     const verdicts = refusals.map(judgeSend)
-    if (verdicts.includes('known')) return { type: 'taken' }
     if (verdicts.includes('nonce_low')) return await this.#lookUp(signed)
     const reason = refusals[0]?.message ?? ''
     return { type: verdicts.includes('underpriced') ? 'underpriced' : 'refused', reason }
@@ -156,6 +159,10 @@ export class TransactionEndpoint {
     const isUsed = countOf(count, 'eth_getTransactionCount') > nonce
     return isUsed ? { type: 'external' } : { type: 'refused', reason: 'nonce too low' }
   }
+}
+
+function isTaken(answer: RpcAnswer): boolean {
+  return 'result' in answer || judgeSend(answer.refusal) === 'known'
 }
 
 function reasonOf(refusal: RpcRefusal): string {

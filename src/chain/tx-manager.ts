@@ -146,16 +146,15 @@ export class TxManager implements Service {
 
   async #turn(signal: AbortSignal): Promise<void> {
     const { leadership, database } = this.#options
-    if (!leadership.isLeading()) return
+    if (!leadership.isLeading()) return this.#standDown()
     const epoch = leadership.epoch()
     if (epoch !== this.#term) this.#beginTerm(epoch)
     const cursor = await findCursor(database)
     await this.#check({ epoch, cursor, breakers: await this.#board.read(), feeTrouble: undefined })
-    const breakers = await this.#board.read()
     const turn: Turn = {
       epoch,
       cursor,
-      breakers,
+      breakers: await this.#board.read(),
       notes: [],
       market: undefined,
       feeTrouble: undefined,
@@ -169,13 +168,20 @@ export class TxManager implements Service {
     for (const role of SIGNER_ROLES) await this.#drive(role, open, turn, signal)
     if (turn.feeTrouble !== undefined) await this.#check(turn)
     this.#notes = [...turn.notes, ...open.flatMap((request) => this.#complaintsOf(request))]
-    this.#blocked = SIGNER_ROLES.map((role) => blockedBy(breakers, role)).find(Boolean)
+    this.#blocked = SIGNER_ROLES.map((role) => blockedBy(turn.breakers, role)).find(Boolean)
   }
 
   async #check(view: Pick<Turn, 'epoch' | 'cursor' | 'breakers' | 'feeTrouble'>): Promise<void> {
     const write = async (work: (tx: Tx) => Promise<void>) =>
       await this.#driver.write(view.epoch, work)
     await this.#board.check({ ...view, write })
+  }
+
+  #standDown(): void {
+    this.#board.standDown()
+    this.#open.set(0)
+    this.#notes = []
+    this.#blocked = undefined
   }
 
   #beginTerm(epoch: bigint): void {
@@ -191,10 +197,12 @@ export class TxManager implements Service {
     turn: Turn,
     signal: AbortSignal,
   ): Promise<void> {
-    const queue = new SignerQueue(open, role, blockedBy(turn.breakers, role))
+    const findBlock = () => blockedBy(turn.breakers, role) ?? this.#driver.findDoubt(open, role)
+    const queue = new SignerQueue(open, role, findBlock)
     for (const [place, request] of open.entries()) {
       if (request.signer !== role) continue
       if (signal.aborted) return
+      this.#loop.noteProgress()
       const driven = await this.#driver.drive(request, (now) => queue.placeOf(now), turn)
       open[place] = driven
       queue.pass(driven)

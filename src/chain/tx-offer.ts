@@ -34,6 +34,11 @@ export class Offers {
     return { triedAgoMs: nowMs - triedAtMs, isUnderpriced, externalLooks }
   }
 
+  /** The chain has its nonce in use, and none of our bytes. */
+  isDisputed(hash: Hex | undefined): boolean {
+    return hash !== undefined && (this.#offers.get(hash)?.externalLooks ?? 0) > 0
+  }
+
   forget(hashes: readonly Hex[]): void {
     for (const hash of hashes) this.#offers.delete(hash)
   }

@@ -14,14 +14,19 @@ const ON_ITS_WAY: readonly TransactionState[] = ['signed', 'broadcast', 'cancell
 
 /** One signer's requests while a turn goes through them in order. */
 export class SignerQueue {
-  readonly #blocked: string | undefined
+  readonly #findBlock: () => string | undefined
   readonly #nonces: Set<number>
   #isOpen = true
 
-  constructor(requests: readonly Queued[], signer: SignerRole, blocked: string | undefined) {
+  /** `findBlock` tells what keeps new transactions back, which may come up while the turn goes on. */
+  constructor(
+    requests: readonly Queued[],
+    signer: SignerRole,
+    findBlock: () => string | undefined,
+  ) {
     const own = requests.filter((request) => request.signer === signer && isUnmined(request))
     this.#nonces = new Set(own.flatMap(({ nonce }) => (nonce === undefined ? [] : [nonce])))
-    this.#blocked = blocked
+    this.#findBlock = findBlock
   }
 
   get unmined(): number {
@@ -33,7 +38,7 @@ export class SignerQueue {
       unmined: this.unmined,
       isLowest: nonce !== undefined && nonce === Math.min(...this.#nonces),
       isNext: this.#isOpen,
-      blocked: this.#blocked,
+      blocked: this.#findBlock(),
     }
   }
 

@@ -10,7 +10,7 @@ import type { AttemptKind, TransactionState } from './tx.ts'
 export interface Turn {
   readonly epoch: bigint
   readonly cursor: Cursor | undefined
-  readonly breakers: readonly Breaker[]
+  breakers: readonly Breaker[]
   readonly notes: string[]
   market: Market | undefined
   feeTrouble: string | undefined

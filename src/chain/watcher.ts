@@ -125,8 +125,10 @@ export class Watcher implements Service {
 
   async #turn(signal: AbortSignal): Promise<void> {
     const { leadership } = this.#options
-    let more = leadership.isLeading() && !(await this.#isHalted(leadership.epoch()))
+    if (!leadership.isLeading()) return this.#progress.standDown()
+    let more = !(await this.#isHalted(leadership.epoch()))
     while (more && !signal.aborted && leadership.isLeading()) {
+      this.#loop.noteProgress()
       more = await this.#advance(leadership.epoch())
     }
   }
@@ -164,7 +166,7 @@ export class Watcher implements Service {
     this.#progress.noteQuestion()
     for (let source = this.#sources.except(asked); source; source = this.#sources.except(asked)) {
       const sight = await this.#see(source, cursor, durable)
-      this.#progress.noteSight(cursor.head, sight.view.theirHead, sight.step.type === 'behind')
+      this.#progress.noteSight(cursor, sight.view.theirHead, sight.step.type === 'behind')
       if (sight.step.type !== 'behind' && !this.#isIdle(sight)) return sight
       asked.add(source.name)
     }
@@ -187,7 +189,7 @@ export class Watcher implements Service {
         head: cursor.head,
         final: cursor.final,
         theirHead,
-        tagged: await this.#findFinal(source, finalized, cursor),
+        tagged: await this.#findFinal(source, theirHead.number, finalized, cursor),
         durable,
         rule: finality.rule,
         isInstanceNew: (finality.chainInstance ?? null) !== cursor.chainInstance,
@@ -203,11 +205,12 @@ export class Watcher implements Service {
   /** Other endpoints are asked when the block would be final that was not before. */
   async #findFinal(
     source: BlockSource,
+    theirHead: number,
     claimed: BlockPlace | undefined,
     { final }: Cursor,
   ): Promise<number | undefined> {
     if (claimed === undefined || claimed.number <= final.number) return claimed?.number
-    return await this.#finalWord.settle(source, claimed)
+    return await this.#finalWord.settle(source, theirHead, claimed)
   }
 
   /** The first cursor: the block before the deployment, which is final by definition. */

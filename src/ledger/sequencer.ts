@@ -5,7 +5,7 @@ import { platformErrors } from '#platform/errors.ts'
 import type { Leadership } from '#platform/leader.ts'
 import { describeFailure, type Health, type Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
-import type { Metrics } from '#platform/metrics.ts'
+import type { CounterMetric, Metrics } from '#platform/metrics.ts'
 import { backoffMs } from '#platform/scheduler.ts'
 import type { SealedBatch } from './batch.ts'
 import type { Command } from './command.ts'
@@ -44,6 +44,7 @@ export class Sequencer implements Service, CommandSink {
   readonly #options: SequencerOptions
   readonly #ring: Pending[] = []
   readonly #abort = new AbortController()
+  readonly #suspended: CounterMetric
   #term: Term | undefined
   #timings: TermTimings | undefined
   #running: Promise<void> | undefined
@@ -53,6 +54,11 @@ export class Sequencer implements Service, CommandSink {
 
   constructor(options: SequencerOptions) {
     this.#options = options
+    // There from the start, because an increase is seen only of a counter that had a value before.
+    this.#suspended = options.metrics.counter(
+      'ledger_suspended_total',
+      'Chain events that wait in suspense',
+    )
     this.#firstTerm.promise.catch(() => undefined)
   }
 
@@ -212,7 +218,7 @@ export class Sequencer implements Service, CommandSink {
       .observe(batch.applied.length)
     const alarms = batch.changes.events.filter(([, event]) => ALARMS.has(event.type))
     for (const [sequence, event] of alarms) {
-      metrics.counter('ledger_suspended_total', 'Chain events that wait in suspense').inc()
+      this.#suspended.inc()
       log.error({ event: event.type, sequence: sequence.toString(), asset: event['asset'] })
     }
     if (batch.changes.events.length > 0) database.wakes.wake('ledger.events')

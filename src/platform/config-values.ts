@@ -42,7 +42,20 @@ export const keystore = z
   .optional()
 export const secret = z.string().min(1).optional()
 export const signerUrl = url('must be an http or https URL', 'http:', 'https:').optional()
+export const publicUrl = z
+  .string()
+  .refine((text) => /^https?:$/.test(siteOf(text)?.protocol ?? ''), {
+    error: 'must be an http or https URL without a path, such as https://exchange.example',
+  })
+  .transform((text) => new URL(text).origin)
+  .optional()
 export const address = z
   .string()
   .regex(/^0x[\da-f]{40}$/i, 'must be an address')
   .optional()
+
+/** Undefined for what names more than a site, or none. */
+function siteOf(text: string): URL | undefined {
+  const found = URL.parse(text) ?? undefined
+  return found?.href === `${found?.origin}/` ? found : undefined
+}

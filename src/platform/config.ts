@@ -8,6 +8,7 @@ import {
   list,
   postgresUrl,
   privateKey,
+  publicUrl,
   rpcUrl,
   secret,
   signerUrl,
@@ -32,6 +33,7 @@ export type NodeRole = (typeof NODE_ROLES)[number]
 export interface Config {
   readonly httpPort: number
   readonly httpHost: string
+  readonly publicUrl?: string | undefined
   readonly metricsHost?: string | undefined
   readonly databaseUrl?: string | undefined
   readonly migrationDatabaseUrl?: string | undefined
@@ -89,6 +91,9 @@ export class ConfigError extends Error {
 const SCHEMA = {
   HTTP_PORT: integer(0, 65_535).default(8080).describe('Port of the API; 0 takes a free one'),
   HTTP_HOST: z.string().min(1).default('127.0.0.1').describe('Interface of the API'),
+  PUBLIC_URL: publicUrl.describe(
+    'Where people open the API, for the message that wallets sign; HTTP_HOST and HTTP_PORT when unset',
+  ),
   METRICS_HOST: z
     .string()
     .min(1)
@@ -263,6 +268,7 @@ function toConfig(values: z.infer<typeof environmentSchema>): Config {
   return {
     httpPort: values.HTTP_PORT,
     httpHost: values.HTTP_HOST,
+    publicUrl: values.PUBLIC_URL,
     metricsHost: values.METRICS_HOST,
     databaseUrl: values.DATABASE_URL,
     migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
@@ -320,6 +326,7 @@ const MASK = '********'
 const FIELD_OF: Readonly<Record<Variable, keyof Config>> = {
   HTTP_PORT: 'httpPort',
   HTTP_HOST: 'httpHost',
+  PUBLIC_URL: 'publicUrl',
   METRICS_HOST: 'metricsHost',
   DATABASE_URL: 'databaseUrl',
   MIGRATION_DATABASE_URL: 'migrationDatabaseUrl',

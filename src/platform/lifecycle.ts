@@ -25,8 +25,6 @@ interface Entry {
 const START_TIMEOUT_MS = 60_000
 /** For all services together. */
 const STOP_WITHIN_MS = 25_000
-/** What even the last service gets. */
-const STOP_LEAST_MS = 1000
 
 /** Starts services when what they need runs, and stops them in reverse order. */
 export class Registry {
@@ -126,15 +124,16 @@ export class Registry {
   async #stopAll(): Promise<void> {
     this.#abort.abort()
     const untilMs = performance.now() + STOP_WITHIN_MS
+    // Half of what is left, each time: however many hang, something is left for the next one.
+    const shareMs = (): number => Math.max(0, Math.round((untilMs - performance.now()) / 2))
     await Promise.race([
       Promise.allSettled(this.#starts.values()),
-      sleep(STOP_WITHIN_MS, undefined, { ref: false }),
+      sleep(shareMs(), undefined, { ref: false }),
     ])
     const running = this.#entries.filter(({ service }) => this.#running.includes(service))
     for (const { service } of running.toReversed()) {
-      const leftMs = Math.max(STOP_LEAST_MS, Math.round(untilMs - performance.now()))
       try {
-        await limitTime(service.stop(), leftMs, service.name, 'stop')
+        await limitTime(service.stop(), shareMs(), service.name, 'stop')
       } catch (error) {
         this.#log.error({ event: 'service.stop_failed', service: service.name, error })
       }

@@ -10,12 +10,15 @@ export interface LoopOptions {
   readonly run: (signal: AbortSignal) => Promise<void>
   readonly log: Log
   readonly onError?: (error: unknown) => void
+  /** A turn without a word for so long makes the loop sick. */
+  readonly turnLimitMs?: number
 }
 
 const MAX_BACKOFF_MS = 5000
 const SICK_AFTER_FAILURES = 3
 /** One turn that failed after so long is as telling as several quick ones. */
 const SICK_AFTER_MS = 10_000
+const TURN_LIMIT_MS = 60_000
 
 /** Runs turns one after another, never two at once. */
 export class Loop implements Service {
@@ -26,6 +29,8 @@ export class Loop implements Service {
   #failedAfterMs = 0
   #lastFailure = ''
   #woken = false
+  /** When the running turn began, or last said that it gets on. */
+  #movedAtMs: number | undefined
   #rest = new AbortController()
   #turns: Promise<void> | undefined
 
@@ -52,7 +57,17 @@ export class Loop implements Service {
     this.#rest.abort()
   }
 
+  /** Says that a turn which may well be long gets on. */
+  noteProgress(): void {
+    if (this.#movedAtMs !== undefined) this.#movedAtMs = performance.now()
+  }
+
   health(): Health {
+    const { turnLimitMs = TURN_LIMIT_MS } = this.#options
+    const turnMs = performance.now() - (this.#movedAtMs ?? performance.now())
+    if (turnMs > turnLimitMs) {
+      return { ok: false, detail: `has not got on for ${Math.round(turnMs / 1000)} s` }
+    }
     const isSlow = this.#failedAfterMs >= SICK_AFTER_MS
     if (this.#failures < SICK_AFTER_FAILURES && !isSlow) return { ok: true }
     return { ok: false, detail: `failed ${this.#failures} times: ${this.#lastFailure}` }
@@ -63,6 +78,7 @@ export class Loop implements Service {
     while (!signal.aborted) {
       this.#woken = false
       const begunMs = performance.now()
+      this.#movedAtMs = begunMs
       try {
         await this.#options.run(signal)
         this.#failures = 0
@@ -71,6 +87,7 @@ export class Loop implements Service {
         this.#failedAfterMs = performance.now() - begunMs
         if (!signal.aborted) this.#failed(error)
       }
+      this.#movedAtMs = undefined
       await this.#restBetween()
     }
   }

@@ -9,7 +9,7 @@ import { platformErrors } from '#platform/errors.ts'
 import { foreignEventCounter, gapCounter } from '#platform/events/consumer.ts'
 import type { Envelope } from '#platform/events/event.ts'
 import type { EventLog, EventSubscription } from '#platform/events/log.ts'
-import { decide, isOurs, lockPosition, readPosition } from '#platform/events/position.ts'
+import { isOurs, lockPosition, readPosition, takeRun } from '#platform/events/position.ts'
 import { readInstance, type Instance } from '#platform/instance.ts'
 import type { EpochGuard, Leadership } from '#platform/leader.ts'
 import type { Health, Service } from '#platform/lifecycle.ts'
@@ -67,7 +67,7 @@ export class ChainEventConsumer implements Service {
     const { events, database, metrics } = options
     this.#options = options
     this.#dropped = foreignEventCounter(metrics)
-    this.#gaps = gapCounter(metrics)
+    this.#gaps = gapCounter(metrics, { group: GROUP, stream: STREAM })
     this.#unknown = metrics.counter('unknown_chain_events_total', 'Events that no row explains')
     this.#refused = metrics.counter('refused_chain_commands_total', 'Blocks that the core refused')
     this.#subscription = events.subscribe({
@@ -97,24 +97,13 @@ export class ChainEventConsumer implements Service {
     const { database, leadership } = this.#options
     const guard = leadership.guard()
     const instance = await readInstance(database)
-    let position = await readPosition(database, GROUP, STREAM)
-    const next: Envelope[] = []
-    let gapAt: bigint | undefined
-    for (const envelope of batch) {
-      if (!isOurs(envelope, instance)) {
-        this.#dropped.inc({ stream: STREAM })
-        continue
-      }
-      const verdict = decide(position, envelope.seq)
-      if (verdict === 'gap') gapAt = envelope.seq
-      if (verdict === 'gap') break
-      if (verdict === 'skip') continue
-      next.push(envelope)
-      position = envelope.seq
-    }
+    const ours = batch.filter((envelope) => isOurs(envelope, instance))
+    if (ours.length < batch.length)
+      this.#dropped.inc({ stream: STREAM }, batch.length - ours.length)
+    const { run, beyond } = takeRun(await readPosition(database, GROUP, STREAM), ours)
     const { eventsPerTurn = EVENTS_PER_TURN } = this.#options
-    await this.#applyAll(partsOf(next, eventsPerTurn), instance, guard)
-    if (gapAt !== undefined) throw this.#alarm(gapAt)
+    await this.#applyAll(partsOf(run, eventsPerTurn), instance, guard)
+    if (beyond[0] !== undefined) throw this.#alarm(beyond[0].seq)
     this.#trouble = undefined
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { present } from '#kernel/assert.ts'
 import {
   encodeBalancesOf,
@@ -18,6 +19,7 @@ import { platformErrors } from '#platform/errors.ts'
 import type { EpochGuard } from '#platform/leader.ts'
 import type { Log } from '#platform/log.ts'
 import type { CounterMetric, Metrics } from '#platform/metrics.ts'
+import { settlementErrors } from './errors.ts'
 import {
   compareMirror,
   describeDifference,
@@ -30,7 +32,7 @@ import { lockState, setHalted } from './store.ts'
 export interface MirrorServiceOptions {
   readonly database: Database
   readonly ledger: LedgerService
-  readonly chain: Pick<ChainService, 'call' | 'deployment'>
+  readonly chain: Pick<ChainService, 'call' | 'deployment' | 'reading'>
   readonly log: Log
   readonly metrics: Metrics
 }
@@ -46,6 +48,9 @@ export const MIRROR_REASON = 'mirror: '
 /** For those who need not lead to write: what a person asks for by the API. */
 export const OPEN: EpochGuard = () => Promise.resolve()
 const PAIRS_PER_CALL = 500
+/** The watcher and the core follow a live chain well within this. */
+const READ_PATIENCE_MS = 5000
+const READ_PAUSE_MS = 50
 /** Registered on chain from deployment on, whether the ledger ever met them or not. */
 const SYSTEM_ACCOUNTS = Array.from({ length: FIRST_USER_ACCOUNT - 1 }, (_, place) => place + 1)
 
@@ -76,6 +81,25 @@ export class MirrorService {
       await this.#halt(reason, result.block.number, guard)
     }
     return result
+  }
+
+  /**
+   * Compares as `reconcile` does, as of a chain that is read to where it is now: after a restore the
+   * last final block is one of the past. Throws `settlement.chain_unread` when it takes too long.
+   */
+  async reconcileCaughtUp(): Promise<Reconciliation> {
+    const { chain } = this.#options
+    const { newest } = await chain.reading()
+    const deadlineMs = performance.now() + READ_PATIENCE_MS
+    for (;;) {
+      const { read, final } = await chain.reading()
+      const report = read < newest ? undefined : await this.reconcile()
+      if (report !== undefined && report.block.number >= final) return report
+      if (performance.now() > deadlineMs) {
+        throw settlementErrors.chain_unread(`read to block ${read} of ${newest}`)
+      }
+      await sleep(READ_PAUSE_MS)
+    }
   }
 
   async #halt(reason: string, block: number, guard: EpochGuard): Promise<void> {

@@ -69,7 +69,12 @@ function resume(deps: SettlementRouteDeps): Route {
     permission: 'settlements:write',
     body: resumeBody,
     responses: { 200: stateReply },
-    errors: [settlementErrors.halted, settlementErrors.not_halted, settlementErrors.ended],
+    errors: [
+      settlementErrors.halted,
+      settlementErrors.not_halted,
+      settlementErrors.ended,
+      settlementErrors.chain_unread,
+    ],
     handle: async ({ body, principal }) => {
       const state = await deps.settlement.resume(body.reason, principal.userId)
       return reply(200, stateView(state))

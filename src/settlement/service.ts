@@ -47,7 +47,7 @@ export interface SettlementServiceOptions {
   readonly ledger: LedgerService
   readonly chain: Pick<
     ChainService,
-    'call' | 'deployment' | 'findTransaction' | 'requestTransaction'
+    'call' | 'deployment' | 'findTransaction' | 'reading' | 'requestTransaction'
   >
   readonly supply: SupplyService
   readonly mirror: MirrorService
@@ -140,7 +140,8 @@ export class SettlementService {
 
   /**
    * Goes on after a halt: compares first, then sends a reverted batch out again, the same header in
-   * a new transaction. Throws `settlement.not_halted`, `settlement.ended`, or `settlement.halted` while
+   * a new transaction. Throws `settlement.not_halted`, `settlement.ended`,
+   * `settlement.chain_unread` while the chain is not read to its end, or `settlement.halted` while
    * anything differs.
    */
   async resume(reason: string, actor: string): Promise<store.SettlementState> {
@@ -148,7 +149,7 @@ export class SettlementService {
     const before = await store.readState(database)
     if (before.status !== 'halted') throw settlementErrors.not_halted()
     if (await this.#isOver(before)) throw settlementErrors.ended()
-    const { differences } = await mirror.reconcile()
+    const { differences } = await mirror.reconcileCaughtUp()
     if (differences.length > 0) throw settlementErrors.halted('ledger and chain still differ')
     const state = await inTransaction(database, async (tx) => {
       const current = await store.lockState(tx)

@@ -109,8 +109,9 @@ export class Settler implements Service {
 
   /** A halt is for operators to see; the node stays ready, since trading goes on. */
   health(): Health {
-    if (this.#trouble !== undefined) return { ok: true, detail: this.#trouble }
-    return this.#loop.health()
+    const health = this.#loop.health()
+    if (!health.ok || this.#trouble === undefined) return health
+    return { ok: true, detail: this.#trouble }
   }
 
   wake(): void {
@@ -119,7 +120,7 @@ export class Settler implements Service {
 
   /** One round: follows what is on its way, then does what is due, until nothing is. */
   async turn(signal: AbortSignal): Promise<void> {
-    if (!this.#options.leadership.isLeading()) return
+    if (!this.#options.leadership.isLeading()) return this.#note()
     this.#guard = this.#options.leadership.guard()
     await this.#followFinal()
     for (let step = 0; step < STEPS_PER_TURN && !signal.aborted; step += 1) {
@@ -189,9 +190,11 @@ export class Settler implements Service {
     return { kind: open?.kind ?? 'trade', status, progress, isLast: last?.id === open?.id }
   }
 
-  #note(state: store.SettlementState): void {
-    this.#halted.set(state.status === 'halted' ? 1 : 0)
-    this.#trouble = state.status === 'halted' ? `halted: ${state.reason}` : undefined
+  /** Without a state, as where another process leads, there is nothing to tell. */
+  #note(state?: store.SettlementState): void {
+    const isHalted = state?.status === 'halted'
+    this.#halted.set(isHalted ? 1 : 0)
+    this.#trouble = isHalted ? `halted: ${state.reason}` : undefined
   }
 
   /** A supply batch says nothing about trades, so that no exit is served by it. */

@@ -11,7 +11,7 @@ import {
   type Breaker,
 } from '#chain/breaker.ts'
 import { Wallet } from 'ethers'
-import { REGISTRAR_KEY } from './chain-lab.ts'
+import { REGISTRAR_KEY, until } from './chain-lab.ts'
 import { ORDER, TxRig } from './tx-rig.ts'
 
 const open = (name: Breaker['name'], scope: Breaker['scope']): Breaker => {
@@ -81,6 +81,19 @@ describe('the breakers of a node', () => {
     await rig.suite.chain.rpc('anvil_setBalance', [address, '0x3635c9adc5dea00000'])
     await rig.state('register:20', 'mined')
     await rig.breaker('signer_balance', false)
+  })
+
+  it('are shown by the process that leads, and by no former leader', async () => {
+    const { address } = new Wallet(REGISTRAR_KEY)
+    await rig.suite.chain.rpc('anvil_setBalance', [address, '0x1'])
+    await rig.manage()
+    const shows = async (value: string) =>
+      (await rig.lab.metrics.render()).includes(
+        `mooring_chain_breaker_open{name="signer_balance",scope="registrar"} ${value}`,
+      )
+    await until(() => shows('1'))
+    await rig.lab.resign()
+    await until(() => shows('0'))
   })
 
   it('hold back settlements alone while ledger and chain differ', async () => {

@@ -7,6 +7,7 @@ import {
   afterTooMany,
   FRESH_ENDPOINT,
   isHealthy,
+  isSilent,
   rankEndpoints,
   withHead,
 } from '#chain/endpoint-health.ts'
@@ -31,6 +32,16 @@ describe('an endpoint', () => {
     expect(rankEndpoints([lying, failed, FRESH_ENDPOINT], 60_000)).toEqual([0, 1, 2])
     expect(isHealthy(lying, undefined, 1000)).toBe(false)
     expect(isHealthy(lying, undefined, 60_000)).toBe(true)
+  })
+
+  it('is silent from a failure to the next answer, and not while it is only busy', () => {
+    const failed = afterFailure(FRESH_ENDPOINT, 0, 'away')
+    expect([FRESH_ENDPOINT, failed, afterAnswer(failed, 10)].map(isSilent)).toEqual([
+      false,
+      true,
+      false,
+    ])
+    expect(isSilent(afterThrottle(FRESH_ENDPOINT, 0, '429'))).toBe(false)
   })
 
   it('gives way when it is behind or much slower than the fastest', () => {

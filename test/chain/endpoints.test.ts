@@ -216,7 +216,7 @@ async function watchTags(...urls: readonly string[]): Promise<ChainLab> {
   return lab
 }
 
-it('takes for final only what every endpoint that answers calls final', async () => {
+it('takes for final only what both endpoints that answer call final', async () => {
   const base = await head()
   await suite.mine(4)
   const hasty = await finalAt('latest')
@@ -231,6 +231,59 @@ it('takes for final only what every endpoint that answers calls final', async ()
   await until(async () => (await both.service.head()).finalNumber === base + 1)
   await sleep(300)
   expect((await both.service.head()).finalNumber).toBe(base + 1)
+})
+
+/** An endpoint that stopped at block `number`, which it calls final; counts how often. */
+async function stoppedAt(number: number): Promise<{ url: string; asked(): number }> {
+  const block = `0x${number.toString(16)}`
+  let asked = 0
+  const url = await spoiled(
+    ({ method, params }, result) => {
+      if (params[0] === 'finalized') asked += 1
+      if (method === 'eth_blockNumber') return block
+      const isLater = isJsonObject(result) && Number(result['number']) > number
+      return method === 'eth_getBlockByNumber' && isLater ? null : result
+    },
+    await latestAt(block),
+  )
+  return { url, asked: () => asked }
+}
+
+/** An endpoint in front of the chain whose newest and final block is `block`. */
+async function latestAt(block: string): Promise<string> {
+  const { url } = suite.chain
+  const proxy = await startProxy(url, async (body) => {
+    const headers = { 'content-type': 'application/json' }
+    const asked = body.replaceAll('"latest"', `"${block}"`).replaceAll('"finalized"', `"${block}"`)
+    return await (await fetch(url, { method: 'POST', body: asked, headers })).text()
+  })
+  cleanups.push(() => proxy.stop())
+  return proxy.url
+}
+
+it('waits with what is final for no endpoint that stopped far behind where two others agree', async () => {
+  const base = await head()
+  await suite.mine(30)
+  const stopped = await stoppedAt(base + 1)
+  const final = `0x${(base + 20).toString(16)}`
+  const lab = await watchTags(await finalAt(final), stopped.url, await finalAt(final))
+  await until(
+    async () => (await lab.service.head().catch(() => undefined))?.finalNumber === base + 20,
+  )
+})
+
+it('asks now and then, and not in each turn, an endpoint that holds back what is final', async () => {
+  const base = await head()
+  await suite.mine(4)
+  const stopped = await stoppedAt(base + 2)
+  const lab = await watchTags(await finalAt('latest'), stopped.url)
+  await until(
+    async () => (await lab.service.head().catch(() => undefined))?.finalNumber === base + 2,
+  )
+  const before = stopped.asked()
+  await sleep(1500)
+  // Once a second; a turn begins every 10 ms.
+  expect(stopped.asked() - before).toBeLessThan(6)
 })
 
 it('takes nothing for final while the endpoints hold different blocks there', async () => {

@@ -217,3 +217,24 @@ it('stops a signer whose nonce somebody else used, until people looked at it', a
   const [lost, taken] = (await rig.attempts(id)).map(({ nonce }) => nonce)
   expect(taken).toBe((lost ?? 0n) + 1n)
 })
+
+it('signs nothing more from the first sign that somebody else uses the key', async () => {
+  await rig.watch()
+  const rpc = await rig.rpcThrough((body) =>
+    body.includes('eth_sendRawTransaction') ? '' : undefined,
+  )
+  const dying = await rig.lab.txManager({ rpc })
+  await rig.register(20)
+  await rig.state('register:20', 'signed')
+  await dying.stop()
+  await rig.lab.resign()
+  await rig.watch()
+  const thief = new Wallet(REGISTRAR_KEY, rig.suite.provider)
+  await (await thief.sendTransaction({ to: thief.address, value: 1n })).wait()
+  const queued = await rig.register(21)
+  await rig.manage()
+  await rig.state('register:20', 'held')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(await rig.attempts(queued)).toEqual([])
+  expect((await rig.find('register:21')).state).toBe('requested')
+})

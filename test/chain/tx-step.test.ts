@@ -120,7 +120,7 @@ class Model {
     const queue = new SignerQueue(
       this.requests.map((each) => this.row(each)),
       'settler',
-      undefined,
+      () => undefined,
     )
     for (const request of this.requests) {
       let nonceUse: NonceUse | undefined

@@ -18,7 +18,7 @@ import {
 } from './failpoint.ts'
 import { killSupport, untilReplaced, type Support } from './ground.ts'
 import { ask } from './judgement.ts'
-import type { Target } from './plan.ts'
+import { stallMsOf, type Target } from './plan.ts'
 import type { Count, Question, Verdict } from './witness.ts'
 
 export interface KillReport {
@@ -168,7 +168,7 @@ export class Campaign {
       if (name === 'broadcast_unmined') await ask(this.sandbox.rpc, 'evm_setAutomine', false)
       const isCommit = name === 'commit_sent' || name === 'committed_unacknowledged'
       const after = isCommit ? number % 7 : 0
-      this.#arm({ name, after, stallMs: name === 'commit_sent' && number % 2 === 0 ? 30 : 0 })
+      this.#arm({ name, after, stallMs: stallMsOf(number, name) })
       await until(`the end at ${name}`, async () => !this.sandbox.isRunning, PATIENCE_MS)
       const hit = takeHit(this.#folder, name)
       if (hit === undefined) throw new CampaignFailure(`the node ended elsewhere than at ${name}`)

@@ -25,3 +25,9 @@ export const ROUND_LENGTH = ROUND.length
 export function planKills(count: number): readonly Target[] {
   return Array.from({ length: count }, (_, place) => ROUND[place % ROUND.length] ?? 'node')
 }
+
+/** How long the end number so many waits at its point: in every second round for a commit to arrive. */
+export function stallMsOf(number: number, target: Target): number {
+  const round = Math.ceil(number / ROUND.length)
+  return target === 'commit_sent' && round % 2 === 0 ? 30 : 0
+}

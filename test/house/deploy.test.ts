@@ -56,6 +56,20 @@ describe('deploy/', () => {
     }
   })
 
+  it('gives the keys of the signers to the process that signs, and to no other', () => {
+    const keys = ['SETTLER', 'REGISTRAR'].flatMap((name) => [`${name}_KEY`, `${name}_KEYSTORE`])
+    const holders = Object.entries(services)
+      .filter(([, service]) => keys.some((key) => at(service, 'environment', key) !== undefined))
+      .map(([name]) => name)
+    expect(holders).toEqual(['txm'])
+  })
+
+  it('tells wallets of the address that people open, not of the interface that the API listens at', () => {
+    const environment = asBody(at(services, 'api', 'environment'))
+    expect(environment['HTTP_HOST']).toBe('0.0.0.0')
+    expect(environment['PUBLIC_URL']).toMatch(/\bhttps?:\/\/127\.0\.0\.1:8080\b/)
+  })
+
   it('names in compose only services, volumes and files that are there', () => {
     const volumes = new Set(Object.keys(asBody(compose['volumes'])))
     for (const [name, service] of Object.entries(services)) {

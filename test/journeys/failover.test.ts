@@ -9,6 +9,8 @@ import { until } from '../support/client.ts'
 import { Sandbox } from '../support/sandbox.ts'
 
 const TAKEOVER_MS = 10_000
+/** SQLSTATE of a write under an old epoch, as it is logged. */
+const FENCED = '"code":"MF001"'
 const ENGINE = { ROLES: 'api,engine', HTTP_PORT: '0' } as const
 
 interface Reply {
@@ -171,8 +173,34 @@ describe('a leader that falls and one that is only asleep', () => {
     expect((await place(apis[0] ?? '', randomUUID())).status).toBe(201)
   }, 90_000)
 
-  it('goes on within seconds when the leader is killed under load, and loses nothing', async () => {
+  it('lets a leader that was paused with nothing to do commit nothing when it wakes', async () => {
     const [, leader] = sandbox.peers
+    const key = randomUUID()
+    const before = await epoch()
+    const said = sandbox.lines.length
+    leader?.kill('SIGSTOP')
+    const late = place(apis[1] ?? '', key)
+    expect(await takeover(sandbox.api)).toBeLessThan(TAKEOVER_MS)
+    expect(await epoch()).toBeGreaterThan(before)
+    leader?.kill('SIGCONT')
+    const { status } = await late
+    // Its term has heard of nothing: it is the database that refuses what it commits first, be it
+    // this order or a block of the chain. After that it is a standby, which forwards.
+    expect([201, 503]).toContain(status)
+    const refusal = await until('the end of the old term', async () =>
+      Promise.resolve(
+        sandbox.lines.slice(said).find((line) => line.includes('"sequencer.term_failed"')),
+      ),
+    )
+    expect(refusal).toContain(FENCED)
+    expect(refusal).toContain(`not ${before}`)
+    expect(await ordersUnder(key)).toBe(status === 201 ? 1 : 0)
+    expect((await place(apis[1] ?? '', key)).status).toBe(status === 201 ? 200 : 201)
+    expect(await ordersUnder(key)).toBe(1)
+  }, 90_000)
+
+  it('goes on within seconds when the leader is killed under load, and loses nothing', async () => {
+    const [leader] = sandbox.peers
     const acknowledged: string[] = []
     const load = new AbortController()
     const clients = [0, 1, 2, 3].map(async () => {

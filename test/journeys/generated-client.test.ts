@@ -1,3 +1,4 @@
+import { Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, isBody, rows, text, type Body } from '../../scripts/body.ts'
 import { ApiContract, ContractBreach } from '../support/api-contract.ts'
@@ -5,6 +6,7 @@ import { until } from '../support/client.ts'
 import { generateClient, type GeneratedClient } from '../support/generated-client.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
 import { spoiledReplies } from '../support/spoiled-replies.ts'
+import { ChainWallet } from '../support/wallet.ts'
 
 interface Reply {
   readonly method: string
@@ -14,11 +16,24 @@ interface Reply {
   readonly body: unknown
 }
 
-/** The contracts of a node are named by its data, not by the document. */
-const isMap = (pointer: string): boolean => pointer === '/contracts'
+/** Contracts and services of a node are named by its data, not by the document. */
+const isMap = (pointer: string): boolean => ['/contracts', '/services'].includes(pointer)
+
+/** What nothing here answers with success, and why. Every other operation has to. */
+const UNSEEN: Readonly<Record<string, string>> = {
+  getDocs: 'is a page for people',
+  getMetrics: 'is text for Prometheus',
+  getOpenApi: 'describes itself; test/house/routes.test.ts holds it against OpenAPI 3.1',
+  resumeSettlement: 'needs a halt: halt-and-resume.test.ts',
+  resetBreaker: 'needs a breaker that a person has to close: test/chain/tx-routes.test.ts',
+  cancelTransaction: 'needs a transaction that stays unmined: test/chain/tx-routes.test.ts',
+  resumeTransaction: 'needs a transaction that is held: test/chain/tx-routes.test.ts',
+}
 
 describe('a client generated from the OpenAPI document', () => {
   const replies: Reply[] = []
+  const answered = new Set<string>()
+  let operations: readonly string[] = []
   let sandbox: Sandbox
   let client: GeneratedClient
   let contract: ApiContract
@@ -29,6 +44,7 @@ describe('a client generated from the OpenAPI document', () => {
     const document: unknown = await (await fetch(`${sandbox.api}/v1/openapi.json`)).json()
     if (!isBody(document)) throw new TypeError('no OpenAPI document')
     contract = new ApiContract(document)
+    operations = operationsOf(document)
     client = await generateClient(document)
     client.defaults.baseUrl = sandbox.api
     client.defaults.fetch = recordingFetch
@@ -64,7 +80,9 @@ describe('a client generated from the OpenAPI document', () => {
     client.defaults.headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
     const found = client.operations[operation]
     if (found === undefined) throw new TypeError(`no operation ${operation}`)
-    return found(...parameters)
+    const reply = await found(...parameters)
+    if (reply.status < 300) answered.add(operation)
+    return reply
   }
 
   async function signIn(role: string, place = 0): Promise<string> {
@@ -140,6 +158,111 @@ describe('a client generated from the OpenAPI document', () => {
       expect([operation, (await call(bearer, operation)).status]).toEqual([operation, 200])
   }, 120_000)
 
+  it('issues an asset, admits an investor, and pays out', async () => {
+    const issuer = await signIn('issuer')
+    const officer = await signIn('compliance')
+    const newcomer = await admit(officer)
+    const draft = { symbol: 'PIER9', name: 'Pier Nine', class: 'real_estate', decimals: 2 }
+    const asset = text((await call(issuer, 'createAsset', draft)).data, 'id')
+    await call(issuer, 'addAssetDocument', asset, {
+      name: 'Prospectus',
+      uri: 'https://example.com/prospectus.pdf',
+      sha256: 'ab'.repeat(32),
+    })
+    await call(issuer, 'submitAsset', asset)
+    await call(await signIn('issuer', 1), 'approveAsset', asset)
+    const begun = await call(issuer, 'tokenizeAsset', asset, 'pier-tokenize', { supply: '100.00' })
+    expect(begun.status).toBe(202)
+    await until('the operation', async () => {
+      const { data } = await call(issuer, 'getOperation', text(begun.data, 'id'))
+      return data['status'] === 'succeeded'
+    })
+    await call(issuer, 'getAsset', asset)
+    const { data } = await call(newcomer, 'requestWithdrawal', 'pier-cash', {
+      asset: 'USD',
+      amount: '5',
+    })
+    await until('the withdrawal', async () => {
+      const found = await call(newcomer, 'getWithdrawal', text(data, 'id'))
+      return found.data['status'] === 'final'
+    })
+  }, 120_000)
+
+  /** Two who link a wallet: one is refused, the other is let in and deposits. */
+  async function admit(officer: string): Promise<string> {
+    const password = 'correct horse battery'
+    const link = async (email: string): Promise<{ bearer: string; wallet: ChainWallet }> => {
+      await call(undefined, 'registerUser', { email, password, name: 'A new user' })
+      const bearer = text(
+        (await call(undefined, 'logIn', { email, password })).data,
+        'access_token',
+      )
+      const wallet = await ChainWallet.open(sandbox, Wallet.createRandom().privateKey)
+      const { address } = wallet
+      const challenge = await call(bearer, 'createWalletChallenge', { address })
+      const signature = await wallet.signMessage(text(challenge.data, 'message'))
+      expect((await call(bearer, 'linkWallet', { address, signature })).status).toBe(201)
+      return { bearer, wallet }
+    }
+    const unwanted = await link('unwanted@example.com')
+    const wanted = await link('wanted@example.com')
+    const accountOf = async (bearer: string): Promise<string> =>
+      text((await call(bearer, 'getMe')).data, 'account_id')
+    await call(officer, 'listRegistrations')
+    await call(officer, 'refuseRegistration', await accountOf(unwanted.bearer), { reason: 'test' })
+    await call(officer, 'approveRegistration', await accountOf(wanted.bearer), {
+      investor_class: 1,
+    })
+    await until('the registration', async () => {
+      const { data } = await call(wanted.bearer, 'getMe')
+      return at(data, 'registration', 'status') === 'registered'
+    })
+    await wanted.wallet.mintCash(10_000_000n)
+    await wanted.wallet.send('ClearingHouse', 'deposit', 0, 10_000_000n)
+    await until('the deposit', async () => {
+      const { data } = await call(wanted.bearer, 'listDeposits')
+      return at(data, 'data', 0, 'status') === 'final'
+    })
+    unwanted.wallet.close()
+    wanted.wallet.close()
+    return wanted.bearer
+  }
+
+  it('asks what is left', async () => {
+    const [investor, operator] = [await signIn('investor'), await signIn('operator')]
+    const auditor = await signIn('auditor')
+    const { market } = sandbox
+    const order = { market, side: 'buy', type: 'limit', quantity: '1.00', price: '1.00' }
+    const { data } = await call(investor, 'placeOrder', order, { idempotencyKey: 'left' })
+    await call(investor, 'getOrder', text(data, 'id'))
+    await call(investor, 'cancelOrders')
+    await call(operator, 'createMarket', {
+      symbol: 'PIER9-USD',
+      base: 'PIER9',
+      quote: 'USD',
+      tick_size: '0.01',
+      lot_size: '0.01',
+      maker_fee_bps: 0,
+      taker_fee_bps: 10,
+    })
+    await call(operator, 'closeMarket', market)
+    await call(operator, 'openMarket', market)
+    await call(undefined, 'listMarketTrades', market)
+    const transactions = await call(operator, 'listTransactions')
+    await call(operator, 'getTransaction', text(transactions.data, 'data', 0, 'id'))
+    await call(investor, 'listWithdrawals')
+    await call(operator, 'listBreakers')
+    await call(auditor, 'listJournal')
+    await call(auditor, 'getJournalHead')
+    await call(undefined, 'getLiveness')
+    await call(undefined, 'getReadiness')
+  })
+
+  it('got an answer of every operation but those that need what is not here', () => {
+    const unseen = operations.filter((operation) => !answered.has(operation))
+    expect(new Set(unseen)).toEqual(new Set(Object.keys(UNSEEN)))
+  })
+
   it('got replies of which no field can be removed or retyped unnoticed', () => {
     const judged = new Set<string>()
     const unnoticed = new Set<string>()
@@ -154,7 +277,7 @@ describe('a client generated from the OpenAPI document', () => {
       }
     }
     expect([...unnoticed]).toEqual([])
-    expect(judged.size).toBeGreaterThan(300)
+    expect(judged.size).toBeGreaterThan(1000)
   }, 120_000)
 
   function isRefused(reply: Reply): boolean {
@@ -167,3 +290,10 @@ describe('a client generated from the OpenAPI document', () => {
     }
   }
 })
+
+function operationsOf(document: Body): readonly string[] {
+  const paths = document['paths']
+  return Object.values(isBody(paths) ? paths : {}).flatMap((item) =>
+    Object.values(isBody(item) ? item : {}).map((operation) => text(operation, 'operationId')),
+  )
+}

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { computeAddress, JsonRpcProvider } from 'ethers'
 import { Client as PgClient } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { isBody, rows, text } from '../../scripts/body.ts'
+import { at, isBody, rows, text } from '../../scripts/body.ts'
 import { ApiContract } from '../support/api-contract.ts'
 import { Client, until } from '../support/client.ts'
 import { freePort } from '../support/ports.ts'
@@ -15,6 +15,7 @@ import { deal, orderKey } from './market-story.ts'
 
 /** Long enough for a node that wanted to send something to have sent it. */
 const QUIET_MS = 3000
+const GAS_COIN = '0x56bc75e2d63100000'
 
 describe('restoring a backup', () => {
   let sandbox: Sandbox
@@ -65,7 +66,10 @@ describe('restoring a backup', () => {
   }
 
   /** Runs a node of its own on a database, the sandbox's chain and its keys. */
-  async function serve(database: string): Promise<(role: string, place?: number) => Client> {
+  async function serve(
+    database: string,
+    settlementIntervalMs: number,
+  ): Promise<(role: string, place?: number) => Client> {
     const port = await freePort()
     const api = `http://127.0.0.1:${port}`
     const child = spawn(process.execPath, ['src/main.ts', 'serve'], {
@@ -78,7 +82,7 @@ describe('restoring a backup', () => {
         DATABASE_URL: database,
         RPC_URLS: sandbox.rpc,
         FINALITY_DEPTH: '2',
-        SETTLEMENT_INTERVAL_MS: '0',
+        SETTLEMENT_INTERVAL_MS: String(settlementIntervalMs),
         HTTP_PORT: String(port),
         SETTLER_KEY: text(secrets, 'keys', 'settler'),
         REGISTRAR_KEY: text(secrets, 'keys', 'registrar'),
@@ -88,7 +92,7 @@ describe('restoring a backup', () => {
     node = child
     await until('a ready node', async () => {
       if (child.exitCode !== null) throw new TypeError('the restored node ended')
-      return (await fetch(`${api}/readyz`).catch(() => undefined))?.ok === true
+      return await isUp(api)
     })
     const document: unknown = await (await fetch(`${api}/v1/openapi.json`)).json()
     if (!isBody(document)) throw new TypeError('no OpenAPI document')
@@ -96,8 +100,66 @@ describe('restoring a backup', () => {
     return (role, place = 0) => new Client(api, contract, sandbox.user(role, place).apiKey)
   }
 
+  const settler = (): string => computeAddress(text(secrets, 'keys', 'settler'))
+
   async function settlerNonce(): Promise<number> {
-    return provider.getTransactionCount(computeAddress(text(secrets, 'keys', 'settler')))
+    return provider.getTransactionCount(settler())
+  }
+
+  /** The transactions of the settler in a state, by what they are for. */
+  async function keysIn(state: string, operator: Client): Promise<readonly string[]> {
+    const found = await operator.get(`/v1/transactions?signer=settler&state=${state}`)
+    return rows(found, 'data').map((row) => text(row, 'key'))
+  }
+
+  async function headsOf(operator: Client): Promise<readonly unknown[]> {
+    return (await operator.all('/v1/settlements')).map((row) => row['head'])
+  }
+
+  async function untilIn(state: string, count: number): Promise<readonly string[]> {
+    const operator = sandbox.client('operator')
+    return until(`${count} ${state}`, async () => {
+      const keys = await keysIn(state, operator)
+      return keys.length === count && keys
+    })
+  }
+
+  async function withdraw(amount: string): Promise<void> {
+    await sandbox.client('investor').post('/v1/withdrawals', { asset: 'USD', amount }, orderKey())
+  }
+
+  /** A withdrawal that is sent and not mined; another one and a batch that wait to be signed. */
+  async function leaveOnTheirWay(): Promise<{ sent: string; waiting: readonly string[] }> {
+    await provider.send('evm_setAutomine', [false])
+    await withdraw('1')
+    const [sent = ''] = await untilIn('broadcast', 1)
+    // Without gas coin nothing more is signed.
+    await provider.send('anvil_setBalance', [settler(), '0x0'])
+    await until('an open breaker', async () => {
+      const breakers = await sandbox.client('operator').data('/v1/breakers')
+      return breakers.some((row) => row['name'] === 'signer_balance' && row['state'] === 'open')
+    })
+    await withdraw('2')
+    await untilIn('requested', 1)
+    await deal(sandbox, { quantity: '1.00', price: '100.00' })
+    await sandbox.client('operator').post('/v1/settlements')
+    return { sent, waiting: await untilIn('requested', 2) }
+  }
+
+  /** The lost life gives the second withdrawal up, so that nothing on chain stops another life's. */
+  async function giveUpWithdrawal(): Promise<void> {
+    const operator = sandbox.client('operator')
+    const waiting = await operator.get('/v1/transactions?signer=settler&state=requested')
+    const found = rows(waiting, 'data').find((row) => text(row, 'key').startsWith('withdraw:'))
+    const path = `/v1/transactions/${text(found, 'id')}/cancel`
+    await operator.post(path, { reason: 'not wanted any more' })
+    await untilIn('cancelled', 1)
+  }
+
+  async function letThemThrough(): Promise<void> {
+    await provider.send('anvil_setBalance', [settler(), GAS_COIN])
+    await provider.send('evm_setAutomine', [true])
+    await provider.send('evm_mine', [])
   }
 
   it('refuses a backup of which a byte is another, and leaves the database as it was', async () => {
@@ -121,21 +183,26 @@ describe('restoring a backup', () => {
     expect([again.code, again.out.split('\n').length]).toEqual([1, 2])
   }, 120_000)
 
-  it('never sends a settlement again from an older database', async () => {
+  it('never sends anything again from an older database', async () => {
+    const { sent, waiting } = await leaveOnTheirWay()
     await deal(sandbox, { quantity: '1.00', price: '100.00' })
+    const before = await headsOf(sandbox.client('operator'))
     const folder = join(sandbox.home, 'older')
     expect(cli(sandbox.database, 'backup', folder)).toMatchObject({ code: 0 })
     expect(readdirSync(folder)).toContain('manifest.json')
     // The life that is lost goes on: it settles what the backup has unsettled, and more.
-    const { head } = await settleAll(sandbox)
+    await giveUpWithdrawal()
+    await letThemThrough()
+    await settleAll(sandbox)
     await deal(sandbox, { quantity: '2.00', price: '100.00' })
     await settleAll(sandbox)
     const nonce = await settlerNonce()
 
     const database = await newDatabase('older')
     expect(cli(database, 'restore', folder)).toMatchObject({ code: 0 })
-    const client = await serve(database)
+    const client = await serve(database, 250)
     const operator = client('operator')
+    expect(new Set(await keysIn('held', operator))).toEqual(new Set(waiting))
     expect(await operator.refusal('POST', '/v1/settlements', { body: {} })).toBe(
       '409 settlement.halted',
     )
@@ -148,8 +215,12 @@ describe('restoring a backup', () => {
     ).toBe('409 settlement.halted')
     await sleep(QUIET_MS)
     expect(await settlerNonce()).toBe(nonce)
-    const known = rows(await operator.get('/v1/settlements'), 'data').map((row) => row['head'])
-    expect(known).not.toContain(head)
+    expect(await headsOf(operator)).toEqual(before)
+    expect(new Set(await keysIn('held', operator))).toEqual(new Set(waiting))
+    // What was sent before the backup was mined meanwhile, and is known to be.
+    await until('the withdrawal of the backup', async () =>
+      (await keysIn('final', operator)).includes(sent),
+    )
     // Trading goes on in the restored node all the same.
     const order = await client('investor', 0).post(
       '/v1/orders',
@@ -165,7 +236,7 @@ describe('restoring a backup', () => {
     expect(cli(sandbox.database, 'backup', folder)).toMatchObject({ code: 0 })
     const database = await newDatabase('newest')
     expect(cli(database, 'restore', folder)).toMatchObject({ code: 0 })
-    const client = await serve(database)
+    const client = await serve(database, 0)
     const operator = client('operator')
     await until('an equal reconciliation', async () => {
       const report = await operator.get('/v1/reconciliation')
@@ -189,3 +260,13 @@ describe('restoring a backup', () => {
     expect(cli(database, 'journal', 'verify')).toMatchObject({ code: 0 })
   }, 180_000)
 })
+
+/** Whether all is well but the transactions that a restore holds, which wait for a person. */
+async function isUp(api: string): Promise<boolean> {
+  const response = await fetch(`${api}/readyz`).catch(() => undefined)
+  const services = response === undefined ? undefined : at(await response.json(), 'services')
+  if (!isBody(services)) return false
+  return Object.values(services).every(
+    (health) => at(health, 'ok') === true || String(at(health, 'detail')).includes('is held:'),
+  )
+}

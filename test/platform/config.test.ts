@@ -69,6 +69,9 @@ describe('loadConfig', () => {
     ['JWT_PRIVATE_KEY', 'secretvalue'],
     ['JWT_PRIVATE_KEY', '@/nowhere/secretvalue'],
     ['FINALITY_DEPTH', '1.5'],
+    ['PUBLIC_URL', 'secretvalue.example'],
+    ['PUBLIC_URL', 'https://secretvalue.example/app'],
+    ['PUBLIC_URL', 'ftp://secretvalue.example'],
   ])('refuses %s=%s in one line that names it and does not repeat it', (name, value) => {
     const error = refusal({ [name]: value })
     expect(error.variable).toBe(name)

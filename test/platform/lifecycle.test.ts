@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Registry, type Service } from '#platform/lifecycle.ts'
 import { silentLog } from '../support/database.ts'
 
@@ -64,6 +64,30 @@ describe('Registry', () => {
     await registry.start()
     await registry.stop()
     expect(calls).toEqual(['+first', '+bad', '-first'])
+  })
+
+  it('stops within its time however many hang, and the others in order between them', async () => {
+    const { calls, make } = recorder()
+    const registry = new Registry({ log: silentLog })
+    for (let number = 0; number < 20; number += 1) {
+      const isHung = number % 2 === 1
+      const work: Partial<Service> = isHung ? { stop: () => new Promise(() => undefined) } : {}
+      registry.add(make(`service ${number}`, work))
+    }
+    await registry.start()
+    calls.length = 0
+    vi.useFakeTimers()
+    try {
+      const begunMs = performance.now()
+      let tookMs: number | undefined
+      void registry.stop().then(() => (tookMs = performance.now() - begunMs))
+      await vi.advanceTimersByTimeAsync(120_000)
+      expect(tookMs).toBeLessThanOrEqual(25_000)
+    } finally {
+      vi.useRealTimers()
+    }
+    const expected = Array.from({ length: 10 }, (_, place) => `-service ${18 - 2 * place}`)
+    expect(calls).toEqual(expected)
   })
 
   it('leaves nothing running when it is stopped while it starts', async () => {

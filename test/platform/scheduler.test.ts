@@ -49,6 +49,27 @@ describe('Loop', () => {
     await loop.stop()
   })
 
+  it('shows a turn that hangs, and not one that says it gets on', async () => {
+    const { promise: hang, resolve: end } = Promise.withResolvers<void>()
+    const loop = new Loop({
+      name: 'l',
+      intervalMs: 1,
+      turnLimitMs: 200,
+      log: silentLog,
+      run: () => hang,
+    })
+    await loop.start()
+    for (let time = 0; time < 10; time += 1) {
+      await wait(50)
+      loop.noteProgress()
+    }
+    expect(loop.health()).toEqual({ ok: true })
+    await expect.poll(() => loop.health().ok, { timeout: 3000 }).toBe(false)
+    end()
+    await expect.poll(() => loop.health().ok, { timeout: 3000 }).toBe(true)
+    await loop.stop()
+  })
+
   it('waits for the running turn when it stops, and tells the turn', async () => {
     const seen: string[] = []
     const loop = new Loop({

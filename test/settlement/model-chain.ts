@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Interface, TypedDataEncoder } from 'ethers'
 import abi from '#chain/contracts/abi.json' with { type: 'json' }
 import type { Hex } from '#chain/hex.ts'
-import type { ManagedTransaction, TransactionRequest } from '#chain/service.ts'
+import type { ChainReading, ManagedTransaction, TransactionRequest } from '#chain/service.ts'
 import type { Database, Tx } from '#platform/db/pool.ts'
 import { appendEvents } from '#platform/events/outbox.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
@@ -50,6 +50,8 @@ export class ModelChain {
   readonly #reserves = new Map<number, bigint>()
   #head: string = genesisHead(31337, VAULT)
   #finalHash = ''
+  #finalNumber = 0
+  #unread = 0
   #paused: 'reject' | 'revert' | undefined
   #recalls = true
   #isStalled = false
@@ -116,6 +118,16 @@ export class ModelChain {
     return this.#answer(to, data, lanes) as never
   }
 
+  async reading(): Promise<ChainReading> {
+    const read = 100 + this.#made
+    return { newest: read + this.#unread, read, final: this.#finalNumber }
+  }
+
+  /** So many blocks of the chain are not read yet. */
+  leaveUnread(blocks: number): void {
+    this.#unread = blocks
+  }
+
   /** Every later transaction is refused before its nonce, or mined and reverted; undefined ends it. */
   fail(how: 'reject' | 'revert' | undefined): void {
     this.#paused = how
@@ -149,6 +161,7 @@ export class ModelChain {
   async finalize(): Promise<void> {
     for (const { number, hash } of this.#blocks.splice(0)) {
       this.#finalHash = hash
+      this.#finalNumber = number
       await this.#tell('chain.block_finalized.v1', { number, hash })
     }
   }

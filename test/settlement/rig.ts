@@ -1,9 +1,11 @@
 import { vi } from 'vitest'
 import { PaymentsService } from '#payments/service.ts'
+import type { EventLog } from '#platform/events/log.ts'
 import { PgLog } from '#platform/events/pg-log.ts'
 import { SystemClock } from '#platform/clock.ts'
 import { Leadership } from '#platform/leader.ts'
 import { migrate } from '#platform/db/migrate.ts'
+import type { ChainEventConsumer } from '#settlement/consumers.ts'
 import { settlementModule, type SettlementModule } from '#settlement/module.ts'
 import type { Settler } from '#settlement/settler.ts'
 import { SupplyService } from '#supply/service.ts'
@@ -24,6 +26,7 @@ export interface Rig {
   readonly settler: Settler
   readonly payments: PaymentsService
   readonly supply: SupplyService
+  readonly consumer: ChainEventConsumer
   /** Waits until the core has taken every message of the chain. */
   arrive(): Promise<void>
   /** Sends what is due, executes it in one block, makes that final, and looks again. */
@@ -32,7 +35,9 @@ export interface Rig {
 }
 
 /** Two external assets, one of our own, one market, two registered accounts with money. */
-export async function startRig(): Promise<Rig> {
+export async function startRig(
+  carry: (events: EventLog) => EventLog = (events) => events,
+): Promise<Rig> {
   const home = await createDatabase({ migrate: (url) => migrate({ url }) })
   const engine = await startEngine(home.url)
   const { database, ledger, metrics, sequencer } = engine
@@ -50,7 +55,7 @@ export async function startRig(): Promise<Rig> {
     findSymbol: () => Promise.resolve(undefined),
   })
   const settler = settlement.makeSettler({ leadership, payments, settlementIntervalMs: 0 })
-  const events = new PgLog({ database, log: silentLog })
+  const events = carry(new PgLog({ database, log: silentLog }))
   const consumer = settlement.makeConsumer({
     events,
     engine: sequencer,
@@ -69,6 +74,7 @@ export async function startRig(): Promise<Rig> {
     settler,
     payments,
     supply,
+    consumer,
     arrive,
     mineAll: async () => {
       await settler.turn(NEVER)

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { PaymentsService } from '#payments/service.ts'
 import { withdrawalId } from '#payments/withdrawal.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
@@ -141,6 +141,50 @@ describe('settlement', () => {
     expect(reason).toContain('difference -5 atoms')
     await expect(settlement.service.resume('hope', 'x')).rejects.toMatchObject(code('halted'))
     expect(await batches()).toEqual([])
+  })
+
+  it('resumes nothing before the chain is read to its end, and the core has its final block', async () => {
+    await trade()
+    chain.alter(17, 1, 5n)
+    await expect(settlement.service.settle()).rejects.toMatchObject(code('halted'))
+    chain.alter(17, 1, -5n)
+    chain.leaveUnread(1)
+    await expect(settlement.service.resume('early', 'x')).rejects.toMatchObject(
+      code('chain_unread'),
+    )
+    chain.leaveUnread(0)
+    await chain.mine()
+    await chain.finalize()
+    const resumed = settlement.service.resume('in time', 'x')
+    await arrive()
+    expect((await resumed).status).toBe('running')
+    const { block } = await settlement.mirror.reconcile()
+    expect(block.number).toBe((await chain.reading()).final)
+  })
+
+  it('shows from the start each counter whose increase raises an alarm', async () => {
+    const figures = await engine.metrics.render()
+    for (const name of ['stream_gaps', 'ledger_suspended', 'unknown_chain_events'])
+      expect(figures).toMatch(new RegExp(`^mooring_${name}_total(\\{.+\\})? 0$`, 'm'))
+  })
+
+  it('is sick when its rounds fail, also while halted, and shows no halt where another leads', async () => {
+    const { leadership } = rig
+    await trade()
+    chain.alter(17, 1, 5n)
+    await expect(settlement.service.settle()).rejects.toMatchObject(code('halted'))
+    const figure = async () =>
+      /^mooring_settlement_halted \d/m.exec(await engine.metrics.render())?.[0]
+    await settler.start()
+    await expect.poll(() => settler.health().detail).toContain('halted')
+    expect(settler.health().ok).toBe(true)
+    const failing = vi.spyOn(settler, 'turn').mockRejectedValue(new RangeError('no'))
+    await expect.poll(() => settler.health().ok, { timeout: 10_000 }).toBe(false)
+    expect(await figure()).toBe('mooring_settlement_halted 1')
+    failing.mockRestore()
+    await leadership.stop()
+    await expect.poll(figure, { timeout: 10_000 }).toBe('mooring_settlement_halted 0')
+    await settler.stop()
   })
 
   it('names the altered lane of an account that never held anything', async () => {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { NODE_ROLES } from '#platform/config.ts'
 import { ApiContract } from './api-contract.ts'
 import { at, isBody, rows, text, type Body } from '../../scripts/body.ts'
 import { Client, until } from './client.ts'
@@ -51,8 +52,8 @@ const FIRST: Readonly<Record<Topology, string | undefined>> = {
 }
 const PEERS: Readonly<Record<Topology, readonly string[]>> = {
   one: [],
-  two: ['settler,watcher,txm,relay,projector,jobs'],
-  roles: ['engine', 'settler', 'watcher', 'txm', 'relay', 'jobs'],
+  two: [NODE_ROLES.filter((role) => role !== 'api' && role !== 'engine').join(',')],
+  roles: NODE_ROLES.filter((role) => role !== 'api'),
 }
 
 /** `MOORING_TOPOLOGY`, unless a test splits the node itself. */
@@ -263,9 +264,8 @@ export class Sandbox {
       if (isOver) throw new SandboxFailure(`the node has no ground: ${await this.troubles()}`)
       await sleep(25)
     }
-    const isRelayed = (this.#env['KAFKA_BROKERS'] ?? process.env['KAFKA_BROKERS'] ?? '') !== ''
     for (const { ROLES = '', ...env } of this.#own) this.startPeer(ROLES, env)
-    for (const roles of peers) if (roles !== 'relay' || isRelayed) this.startPeer(roles)
+    for (const roles of peers) this.startPeer(roles)
   }
 
   async #endPeers(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {

@@ -8,7 +8,7 @@ import type { CounterMetric, GaugeMetric, Metrics } from '../metrics.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import type { Envelope } from './event.ts'
 import type { EventLog, EventSubscription } from './log.ts'
-import { decide, isOurs, lockPosition, readPosition, writePosition } from './position.ts'
+import { isOurs, lockPosition, readPosition, takeRun, writePosition } from './position.ts'
 
 export interface ConsumerOptions {
   readonly log: EventLog
@@ -46,7 +46,7 @@ export class Consumer implements Service {
     const { deadLetter } = options
     if (deadLetter !== undefined) this.#office = new DeadLetterOffice({ ...options, ...deadLetter })
     this.#dropped = foreignEventCounter(metrics)
-    this.#gaps = gapCounter(metrics)
+    this.#gaps = gapCounter(metrics, { group, stream })
     this.#position = metrics.gauge('consumer_position', 'Last applied seq', ['group', 'stream'])
     this.#subscription = log.subscribe({
       group,
@@ -113,23 +113,14 @@ export class Consumer implements Service {
   ): Promise<bigint | undefined> {
     const { group, stream, apply } = this.#options
     const before = await lockPosition(tx, group, stream)
-    let position = before
-    let gapAt: bigint | undefined
-    for (const envelope of batch) {
-      const verdict = decide(position, envelope.seq)
-      if (verdict === 'gap') {
-        gapAt = envelope.seq
-        break
-      }
-      if (verdict === 'skip') continue
-      await apply(tx, envelope)
-      position = envelope.seq
-    }
+    const { run, beyond } = takeRun(before, batch)
+    for (const envelope of run) await apply(tx, envelope)
+    const position = run.at(-1)?.seq ?? before
     if (position > before) {
       await writePosition(tx, group, stream, position, instance.logEpoch)
       tx.onCommit(() => this.#position.set(Number(position), { group, stream }))
     }
-    return gapAt
+    return beyond[0]?.seq
   }
 
   #alarm(gapAt: bigint): Error {
@@ -140,11 +131,15 @@ export class Consumer implements Service {
   }
 }
 
-export function gapCounter(metrics: Metrics): CounterMetric {
-  return metrics.counter('stream_gaps_total', 'Deliveries stopped by a missing event', [
-    'group',
-    'stream',
-  ])
+/** Begins at 0 for the group, because an increase is seen only of a counter that had a value before. */
+export function gapCounter(
+  metrics: Metrics,
+  labels: { readonly group: string; readonly stream: string },
+): CounterMetric {
+  const names = ['group', 'stream']
+  const gaps = metrics.counter('stream_gaps_total', 'Deliveries stopped by a missing event', names)
+  gaps.inc(labels, 0)
+  return gaps
 }
 
 /** Counts messages of another life of the node, or of another node, on our topics. */

@@ -69,7 +69,9 @@ function ready({ registryHealth }: SystemRouteOptions): Route {
   })
 }
 
-function metrics({ metrics: figures, metricsHost = '127.0.0.1' }: SystemRouteOptions): Route {
+function metrics(options: SystemRouteOptions): Route {
+  const { metrics: figures, metricsHost = '127.0.0.1', registryHealth } = options
+  const ready = figures.gauge('service_ready', '1 while a part of the node can work', ['service'])
   return route({
     method: 'GET',
     path: '/metrics',
@@ -85,6 +87,9 @@ function metrics({ metrics: figures, metricsHost = '127.0.0.1' }: SystemRouteOpt
         ANYBODY.has(metricsHost) ||
         remoteAddress.replace('::ffff:', '') === metricsHost
       if (!mayRead) throw platformErrors.forbidden('the figures are for this machine only')
+      for (const [service, { ok }] of Object.entries(registryHealth())) {
+        ready.set(ok ? 1 : 0, { service })
+      }
       return replyText(200, PROMETHEUS, await figures.render())
     },
   })

@@ -333,6 +333,10 @@ describe('the node itself', () => {
     const { status, body } = await api.call('GET', '/readyz')
     expect(status).toBe(503)
     expect(body).toMatchObject({ status: 'not_ready', services: { chain: { ok: false } } })
+    const figures = async () => await (await fetch(`${api.server.url}/metrics`)).text()
+    expect(await figures()).toContain('mooring_service_ready{service="chain"} 0')
+    health['chain'] = { ok: true }
+    expect(await figures()).toContain('mooring_service_ready{service="chain"} 1')
     delete health['chain']
   })
 

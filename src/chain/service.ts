@@ -14,7 +14,7 @@ import type { RpcAnswer, RpcCall, RpcClient } from './rpc-adapter.ts'
 import { isRevert, RpcRefusal } from './rpc-refusal.ts'
 import { findCursor } from './store.ts'
 import type { SignerRole } from './signer.ts'
-import { findTransaction, lockRequest, putRequest, putWish } from './tx-store.ts'
+import { findTransaction, lockRequest, putRequest, putWish, readStates } from './tx-store.ts'
 import { isWishAllowed, type TransactionState } from './tx.ts'
 
 export interface TransactionRequest {
@@ -128,6 +128,14 @@ export class ChainService {
       ...(gasUsed !== undefined && { gasUsed }),
       ...(error !== undefined && { error }),
     }
+  }
+
+  /** How far the transactions with these keys are, without those that nobody asked for. */
+  async readStates(
+    db: Db,
+    keys: readonly string[],
+  ): Promise<ReadonlyMap<string, TransactionState>> {
+    return await readStates(db, keys)
   }
 
   /** Throws `chain.call_reverted`; `platform.unavailable` when no endpoint serves the block. */

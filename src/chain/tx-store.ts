@@ -112,6 +112,18 @@ export async function findTransaction(db: Db, key: string): Promise<TransactionR
   return rows.map(toTransaction)[0]
 }
 
+/** How far the requests with these keys are; a key that nobody used is left out. */
+export async function readStates(
+  db: Db,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, TransactionState>> {
+  const rows = await db.query<{ key: string; state: string }>(
+    'SELECT key, state FROM chain.tx_request WHERE key = ANY($1)',
+    [keys],
+  )
+  return new Map(rows.map(({ key, state }) => [key, stateOf(state)]))
+}
+
 export async function findTransactionById(db: Db, id: string): Promise<TransactionRow | undefined> {
   const rows = await db.query<FoundRow>(`${TRANSACTION} WHERE r.id = $1`, [id])
   return rows.map(toTransaction)[0]

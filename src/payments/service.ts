@@ -24,7 +24,7 @@ export interface PaymentsServiceOptions {
   readonly ledger: LedgerService
   readonly chain: Pick<
     ChainService,
-    'deployment' | 'findTransaction' | 'recallTransaction' | 'requestTransaction'
+    'deployment' | 'readStates' | 'recallTransaction' | 'requestTransaction'
   >
 }
 
@@ -40,6 +40,8 @@ export interface WithdrawalRequest {
 
 const OPERATION = 'POST /v1/withdrawals'
 const RELEASE_LIMIT = 50
+/** More than a chain pays in a while, so that no failed one hides behind those that wait. */
+const SUBMITTED_LIMIT = 2000
 const RECALL = { reason: 'the withdrawal failed: its account left', actor: 'settler' }
 
 /** Deposits and withdrawals: value that crosses the boundary of the ledger. */
@@ -116,11 +118,11 @@ export class PaymentsService {
   /** Gives back the holds of withdrawals whose transaction will never pay. */
   async failLostWithdrawals(): Promise<void> {
     const { database, chain, ledger } = this.#options
-    for (const withdrawal of await store.listSubmitted(database, RELEASE_LIMIT)) {
-      const key = present(withdrawal.txKey, 'key of a submitted withdrawal')
-      const transaction = await chain.findTransaction(database, key)
-      if (transaction === undefined || !hasFailed(transaction.state)) continue
-      await ledger.submit({ type: 'fail_withdrawal', id: withdrawal.id })
+    const submitted = await store.listSubmitted(database, SUBMITTED_LIMIT)
+    if (submitted.size === 0) return
+    const states = await chain.readStates(database, [...submitted.values()])
+    for (const [id, key] of submitted) {
+      if (hasFailed(states.get(key) ?? '')) await ledger.submit({ type: 'fail_withdrawal', id })
     }
   }
 

@@ -1,4 +1,4 @@
-import { assert } from '#kernel/assert.ts'
+import { assert, present } from '#kernel/assert.ts'
 import type { PageRequest } from '#kernel/page.ts'
 import type { Db, Tx } from '#platform/db/pool.ts'
 import { DEPOSIT_STATUSES, type Deposit } from './deposit.ts'
@@ -62,13 +62,13 @@ export async function markSubmitted(tx: Tx, id: string, txKey: string): Promise<
   )
 }
 
-/** Withdrawals with a transaction that is not mined yet. */
-export async function listSubmitted(db: Db, limit: number): Promise<readonly Withdrawal[]> {
-  const rows = await db.query<WithdrawalRow>(
-    `SELECT ${WITHDRAWAL} FROM payments.withdrawal WHERE status = 'submitted' ORDER BY id LIMIT $1`,
+/** Withdrawals whose transaction is not mined yet: its key by their id, the oldest first. */
+export async function listSubmitted(db: Db, limit: number): Promise<ReadonlyMap<string, string>> {
+  const rows = await db.query<{ id: string; tx_key: string | null }>(
+    `SELECT id, tx_key FROM payments.withdrawal WHERE status = 'submitted' ORDER BY id LIMIT $1`,
     [limit],
   )
-  return rows.map(toWithdrawal)
+  return new Map(rows.map(({ id, tx_key: key }) => [id, present(key, 'key of a submitted one')]))
 }
 
 const UNRECALLED = `FROM payments.withdrawal

@@ -9,26 +9,35 @@ export interface ClosedRange extends TradeRange {
   readonly end: JournalEnd
 }
 
+type Journal = Pick<
+  LedgerService,
+  'journalHead' | 'listTransfers' | 'findBatchEnd' | 'findBatchHolding'
+>
+
 const LIMITS = { ...BATCH_LIMITS, transfers: 60_000 }
 const FIRST_WINDOW = 1_024n
 const LAST_WINDOW = 262_144n
 
 /** Reads what waits for settlement: the ledger behind the covered sequence. */
 export class RangeService {
-  readonly #ledger: LedgerService
+  readonly #ledger: Journal
   /** No internal transfer lies in (`covered`, `clear`]; spares looking at idle stretches again. */
   #known = { covered: 0n, clear: 0n }
 
-  constructor(ledger: LedgerService) {
+  constructor(ledger: Journal) {
     this.#ledger = ledger
   }
 
   /** The first internal transfer behind `covered`, or undefined when nothing waits. */
   async findFirstTransfer(covered: bigint): Promise<bigint | undefined> {
-    const head = await this.#ledger.journalHead()
+    const { sequence } = await this.#ledger.journalHead()
+    return await this.#findFirst(covered, sequence)
+  }
+
+  async #findFirst(covered: bigint, last: bigint): Promise<bigint | undefined> {
     let from = (this.#known.covered === covered ? this.#known.clear : covered) + 1n
-    for (let window = FIRST_WINDOW; from <= head.sequence; window = widen(window)) {
-      const toSeq = min(from + window - 1n, head.sequence)
+    for (let window = FIRST_WINDOW; from <= last; window = widen(window)) {
+      const toSeq = min(from + window - 1n, last)
       const page = await this.#ledger.listTransfers({ fromSeq: from, toSeq, codes: INTERNAL_CODES })
       const first = page[0]
       if (first !== undefined) return first.sequence
@@ -63,9 +72,10 @@ export class RangeService {
 
   /** The last journal batch behind `covered` that ends before any internal transfer. */
   async findCoverable(covered: bigint): Promise<JournalEnd | undefined> {
-    const first = await this.findFirstTransfer(covered)
-    const head = await this.#ledger.journalHead()
-    const end = await this.#ledger.findBatchEnd(first === undefined ? head.sequence : first - 1n)
+    // One look at the head for both: what is traded after it was looked at must not be covered.
+    const { sequence } = await this.#ledger.journalHead()
+    const first = await this.#findFirst(covered, sequence)
+    const end = await this.#ledger.findBatchEnd(first === undefined ? sequence : first - 1n)
     return end === undefined || end.lastSeq <= covered ? undefined : end
   }
 

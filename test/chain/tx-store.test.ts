@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listOpen } from '#chain/tx-store.ts'
+import { listOpen, readStates } from '#chain/tx-store.ts'
 import { newUuid } from '#platform/crypto.ts'
 import { openDatabase, type OpenDatabase } from '../support/database.ts'
 
@@ -46,5 +46,15 @@ describe('requests that are not over', () => {
     )
     const found = await listOpen(open.database, 'registrar', 3)
     expect(found.map(({ key }) => key)).toEqual(['order signed', 'order urgent', 'order waits'])
+  })
+
+  it('tell their states by key, those of keys that nobody used left out', async () => {
+    await ask('state rejected', 'settler', 'rejected')
+    await ask('state requested', 'settler', 'requested')
+    const states = await readStates(open.database, ['state requested', 'nobody', 'state rejected'])
+    expect(Object.fromEntries(states)).toEqual({
+      'state requested': 'requested',
+      'state rejected': 'rejected',
+    })
   })
 })

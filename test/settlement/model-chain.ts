@@ -103,6 +103,14 @@ export class ModelChain {
     return this.#requests.get(key)?.state
   }
 
+  async readStates(
+    _db: unknown,
+    keys: readonly string[],
+  ): Promise<ReadonlyMap<string, ManagedTransaction['state']>> {
+    const found = keys.flatMap((key) => this.#requests.get(key)?.state ?? [])
+    return new Map(found.map(({ key, state }) => [key, state]))
+  }
+
   deployment() {
     return {
       chainId: 31337,

@@ -12,9 +12,9 @@ export interface Fault {
 export const FAULTS: readonly Fault[] = [
   {
     name: 'the consumer applies what its position has passed',
-    file: 'settlement/consumers.ts',
-    find: `if (verdict === 'skip') continue`,
-    replace: '',
+    file: 'platform/events/position.ts',
+    find: `if (verdict !== 'apply') continue`,
+    replace: `if (verdict === 'gap') continue`,
     foundBy: 'settlement runs while nothing differs|I7|everything comes to rest after healing',
   },
   {

@@ -342,6 +342,13 @@ export const CHAIN_STATEMENTS: readonly StatementPattern[] = [
   [/FROM chain\.receipt c JOIN chain\.tx_attempt a/, receiptsOf],
   [/^INSERT INTO chain\.tx_request/, putRequest],
   [
+    /^SELECT key, state FROM chain\.tx_request WHERE key = ANY/,
+    (view, p) => {
+      const keys = new Set<unknown>(readArray(p[0]))
+      return view.rows('chain.tx_request').filter((row) => keys.has(row['key']))
+    },
+  ],
+  [
     /FROM chain\.tx_request r WHERE r\.key = \$1$/,
     (view, p) => {
       const row = findByKey(view, p[0])

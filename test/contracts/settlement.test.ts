@@ -257,7 +257,7 @@ function rowsOver(words: number): readonly Row[] {
   return [...rows, ...odd]
 }
 
-test('a deposit costs at most 82,000 gas into a new word and 65,000 into a used one', async () => {
+test('the first deposit of cash costs an account at most 82,000 gas, the next one 65,000', async () => {
   const wallet = new Wallet(id('depositor'), provider)
   await officer.sendTransaction({ to: wallet.address, value: 10n ** 18n })
   await send('InvestorRegistry', 'register', 5_000, wallet.address, 1, 0, id('file'))

@@ -40,6 +40,7 @@ class Model {
   readonly given: number[] = []
   readonly store = new Set<string>()
   readonly pool = new Map<string, Bytes>()
+  readonly torn: Bytes[] = []
   blocks: Bytes[][] = []
   now = 0
   market = 8n
@@ -77,8 +78,13 @@ class Model {
   }
 
   retract(): void {
-    if (this.blocks.length === 0) return
-    this.blocks.pop()
+    const block = this.blocks.pop() ?? []
+    this.torn.push(...block.filter(({ owner }) => owner === 'stranger'))
+  }
+
+  /** What a reorganisation tears off waits to be mined again, as nodes keep it; ours we send ourselves. */
+  returnTorn(): void {
+    for (const bytes of this.torn.splice(0)) this.pool.set(bytes.id, bytes)
   }
 
   steal(): void {
@@ -372,6 +378,7 @@ describe('the decisions of the transaction manager', () => {
         const model = new Model()
         for (const each of moves) run(model, each)
         model.market = 8n
+        model.returnTorn()
         for (let round = 0; round < 60; round += 1) {
           for (const request of model.requests) {
             if (request.state === 'held') request.wish = 'resume'

@@ -13,7 +13,7 @@ describe('requests that are not over', () => {
   afterAll(async () => open.close())
 
   async function ask(key: string, signer: string, state: string, wish: string | null = null) {
-    const error = state === 'held' ? 'waits for a person' : null
+    const error = state === 'requested' ? null : `it is ${state}`
     await open.database.query(
       `INSERT INTO chain.tx_request (id, key, signer, target, data, state, error, wish)
        VALUES ($1, $2, $3, $4, '0x', $5, $6, $7)`,

@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
 import {AssetToken} from "../token/AssetToken.sol";
 import {Roles} from "./Roles.sol";
@@ -9,7 +11,8 @@ import {Roles} from "./Roles.sol";
 /// @title Every permission of the suite.
 /// @notice OpenZeppelin's AccessManager plus what it cannot express: the asset registry may bind the functions of a token
 /// that it made itself, once, to the roles of that asset (it holds no role and can bind nothing else); granting a role again
-/// never shortens a delay; and UPGRADER is never granted with less than the upgrade delay.
+/// never shortens a delay; UPGRADER is never granted with less than the upgrade delay; and a token's upgrades stay with that
+/// role and its permissions with this contract, whatever ADMIN wants.
 contract Authority is AccessManager {
     /// @notice The only caller of `bindAsset`.
     address public immutable ASSET_REGISTRY;
@@ -22,6 +25,8 @@ contract Authority is AccessManager {
 
     error NotAssetRegistry(address caller);
     error AlreadyBound(address token);
+    error TokenStaysHere(address token);
+    error UpgradesAreOfUpgrader(address token, uint64 role);
 
     /// @notice An asset's token is governed from now on.
     event AssetBound(uint16 indexed asset, address indexed token);
@@ -57,6 +62,32 @@ contract Authority is AccessManager {
         _setRoleAdmin(Roles.ofAsset(Roles.ISSUER, asset), Roles.ISSUER);
         _setRoleAdmin(Roles.ofAsset(Roles.DISTRIBUTOR, asset), Roles.DISTRIBUTOR);
         emit AssetBound(asset, token);
+    }
+
+    /// @notice Moves a contract to another authority; never a token, which would leave the upgrade delay behind. Caller:
+    /// ADMIN.
+    function updateAuthority(address target, address newAuthority) public override {
+        if (isBound[target]) revert TokenStaysHere(target);
+        super.updateAuthority(target, newAuthority);
+    }
+
+    /// @notice Whether a call may be made now, or after a delay. Nobody hands a token to another authority by `execute`,
+    /// in which this contract would be the caller.
+    function canCall(
+        address caller,
+        address target,
+        bytes4 selector
+    ) public view override returns (bool immediate, uint32 delay) {
+        // The selector first: every restricted call comes by here.
+        if (selector == IAccessManaged.setAuthority.selector && isBound[target]) return (false, 0);
+        return super.canCall(caller, target, selector);
+    }
+
+    /// @dev Upgrades of a token stay with UPGRADER, the one role that always waits.
+    function _setTargetFunctionRole(address target, bytes4 selector, uint64 roleId) internal override {
+        bool isUpgrade = isBound[target] && selector == UUPSUpgradeable.upgradeToAndCall.selector;
+        if (isUpgrade && roleId != Roles.UPGRADER) revert UpgradesAreOfUpgrader(target, roleId);
+        super._setTargetFunctionRole(target, selector, roleId);
     }
 
     /// @dev The larger delay wins: a role must be revoked before it can be granted with a shorter one, and both are seen.

@@ -37,7 +37,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
         uint64 readyAt;
     }
 
-    /// @notice How long the present wallets and the officers can veto a recovery, seconds.
+    /// @notice How long the present wallets, unless frozen, and the officers can veto a recovery, seconds.
     uint64 public constant RECOVERY_DELAY = 3 days;
     /// @notice How long a recovery can be executed once its delay is over, seconds.
     uint64 public constant RECOVERY_WINDOW = 14 days;
@@ -186,7 +186,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     /// @param documentHash Hash of the evidence.
     function proposeRecovery(uint32 account, address wallet, bytes32 documentHash) external restricted {
         address lost = _primary(account);
-        if (wallet == address(0)) revert ZeroWallet();
+        _requireWallet(wallet);
         uint32 owner = partyOf(wallet).account();
         if (wallet == lost || (owner != 0 && owner != account)) revert WalletTaken(wallet, owner);
         uint256 endsAt = uint256(recoveryOf[account].readyAt) + RECOVERY_WINDOW;
@@ -197,10 +197,12 @@ contract InvestorRegistry is AccessManaged, WalletBook {
         emit RecoveryProposed(account, wallet, readyAt, documentHash);
     }
 
-    /// @notice Stops a recovery. Caller: a wallet of the account, or FREEZER.
+    /// @notice Stops a recovery. Caller: a wallet of the account unless it is frozen, so that a thief's veto can be taken
+    /// away; or FREEZER.
     /// @param account An account with an open recovery.
     function vetoRecovery(uint32 account) external {
-        if (accountOf(msg.sender) != account) _checkCanCall(msg.sender, msg.data);
+        Party party = partyOf(msg.sender);
+        if (party.account() != account || !party.maySend()) _checkCanCall(msg.sender, msg.data);
         _recovery(account);
         delete recoveryOf[account];
         emit RecoveryVetoed(account, msg.sender);
@@ -243,7 +245,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
 
     function _register(uint32 account, address wallet, uint8 class, uint64 expiry, bytes32 identityHash) private {
         _requireUser(account, class);
-        if (wallet == address(0)) revert ZeroWallet();
+        _requireWallet(wallet);
         if (walletOf[account] != address(0)) {
             Party known = _partyOfAccount(account);
             bool same = walletOf[account] == wallet && known.class() == class && known.expiry() == expiry;
@@ -268,6 +270,10 @@ contract InvestorRegistry is AccessManaged, WalletBook {
 
     function _syncWallet(address wallet, uint32 account) internal override {
         CLEARING_HOUSE.syncWallet(wallet, account);
+    }
+
+    function _isOfSuite(address wallet) internal view override returns (bool) {
+        return wallet == address(CLEARING_HOUSE) || wallet == address(CLEARING_HOUSE.SUPPLY_CONTROLLER());
     }
 
     function _sync(uint32 account) private {

@@ -32,6 +32,7 @@ abstract contract WalletBook is EIP712 {
     error WalletTaken(address wallet, uint32 account);
     error WalletUnknown(address wallet);
     error ZeroWallet();
+    error SuiteAsWallet(address wallet);
     error AccountFrozen(uint32 account);
     error TooManyWallets(uint32 account);
     error PrimaryWallet(address wallet, uint32 account);
@@ -124,7 +125,7 @@ abstract contract WalletBook is EIP712 {
     }
 
     function _link(uint32 account, address wallet, uint256 limit) private {
-        if (wallet == address(0)) revert ZeroWallet();
+        _requireWallet(wallet);
         Party party = _parties[wallet];
         if (party.isActive() || (party.account() != 0 && party.account() != account)) {
             revert WalletTaken(wallet, party.account());
@@ -164,6 +165,15 @@ abstract contract WalletBook is EIP712 {
         _deactivate(account, previous);
         emit PrimaryWalletChanged(account, previous, next);
     }
+
+    /// @dev Refuses the zero address, and the contracts of the suite that hold tokens for others.
+    function _requireWallet(address wallet) internal view {
+        if (wallet == address(0)) revert ZeroWallet();
+        if (_isOfSuite(wallet)) revert SuiteAsWallet(wallet);
+    }
+
+    /// @dev Whether an address is a contract of the suite that holds tokens for others.
+    function _isOfSuite(address wallet) internal view virtual returns (bool);
 
     /// @dev Tells the vault whose wallet one is, 0 = nobody's.
     function _syncWallet(address wallet, uint32 account) internal virtual;

@@ -31,6 +31,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     error WrongSequence(uint64 expected, uint64 given);
     error WrongRecords(bytes32 expected, bytes32 given);
     error MalformedHeader(uint8 kind, uint16 supplyAsset, int64 supplyChange);
+    error ClosesInFuture(uint64 closeTime);
     error HeartbeatWithRecords(uint256 length);
     error LengthMismatch(uint256 accounts, uint256 assets);
 
@@ -222,12 +223,13 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
         bytes calldata records,
         bytes32 current,
         uint64 expected
-    ) private pure {
+    ) private view {
         if (header.prevHead != current) revert WrongHead(current, header.prevHead);
         if (header.sequence != expected) revert WrongSequence(expected, header.sequence);
         if (!Batch.isWellFormed(header)) {
             revert MalformedHeader(header.kind, header.supplyAsset, header.supplyChange);
         }
+        if (header.closeTime > block.timestamp) revert ClosesInFuture(header.closeTime);
         bytes32 recordsHash = keccak256(records);
         if (header.recordsHash != recordsHash) revert WrongRecords(recordsHash, header.recordsHash);
         if (header.kind == Batch.HEARTBEAT && records.length != 1) revert HeartbeatWithRecords(records.length);

@@ -139,8 +139,9 @@ abstract contract Records is Turnover {
             uint32 account = uint32(record >> 224);
             uint256 place = uint8(record >> Lanes.FLAGS_SHIFT);
             uint256 row = rows + place * ROW;
-            bool ascends = record >> Lanes.FLAGS_SHIFT > _word(cursor - 0x20, 0) >> Lanes.FLAGS_SHIFT;
-            if (!ascends) revert RecordsNotAscending(account, place);
+            if (record >> Lanes.FLAGS_SHIFT <= _word(cursor - 0x20, 0) >> Lanes.FLAGS_SHIFT) {
+                revert RecordsNotAscending(account, place);
+            }
             if (row >= limit) revert PlaceOutOfRange(account, place);
             uint256 group = uint16(_word(row, SLOT));
             (uint256 credits, uint256 debits, uint256 credited, bool wellFormed) = Lanes.split(record);
@@ -222,22 +223,26 @@ abstract contract Records is Turnover {
         }
     }
 
-    /// @dev Credits − debits must be zero for every asset but the one whose supply changes by `change`.
+    /// @dev Credits must equal debits for every asset, or, with a `change`, nothing but that may move: a supply batch that
+    /// moved more would do so past the turnover limit.
     function _requireSums(uint256[] memory table, uint16 asset, int64 change) internal pure {
         unchecked {
             bool found = change == 0;
+            // The lowest change is refused before, so it has its opposite.
+            uint256 minted = change > 0 ? Lanes.inLane(uint64(change), asset % 3) : 0;
+            uint256 burned = change < 0 ? Lanes.inLane(uint64(-change), asset % 3) : 0;
             (uint256 row, uint256 limit) = _rows(table);
             for (; row < limit; row += ROW) {
-                uint16 group = uint16(_word(row, SLOT));
+                uint256 group = uint16(_word(row, SLOT));
                 uint256 credits = _word(row, CREDITS);
                 uint256 debits = _word(row, AMOUNTS_SUM) - credits;
-                if (change != 0 && group == asset / 3) {
-                    found = true;
-                    // The sums are below 2⁶³ a lane and so is the change: no carry.
-                    if (change > 0) debits += Lanes.inLane(uint64(change), asset % 3);
-                    else credits += Lanes.inLane(uint64(-change), asset % 3);
+                bool balanced = credits == debits;
+                if (change != 0) {
+                    bool declared = group == asset / 3;
+                    if (declared) found = true;
+                    balanced = declared ? (credits == minted && debits == burned) : (credits | debits) == 0;
                 }
-                if (credits != debits) revert Unbalanced(group, credits, debits);
+                if (!balanced) revert Unbalanced(uint16(group), credits, debits);
             }
             if (!found) revert SupplyGroupMissing(asset);
         }

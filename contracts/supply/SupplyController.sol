@@ -156,14 +156,15 @@ contract SupplyController is Redemptions {
         _setCeiling(asset, ceiling);
     }
 
-    /// @notice Lowers the ceiling at once; raising it again is SUPPLY_ADMIN's, or waits for the gap's time-to-live. Caller:
-    /// PAUSER.
+    /// @notice Lowers the ceiling at once and ends raising by gap; raising it again is SUPPLY_ADMIN's. Caller: PAUSER.
     /// @param asset A known asset.
     /// @param ceiling Atoms, below the ceiling now.
     function lowerCeiling(uint16 asset, uint64 ceiling) external restricted {
         uint64 current = _supply(asset).ceiling;
         if (ceiling >= current) revert CeilingNotLower(ceiling, current);
-        lineOf[asset].raisedAt = uint64(block.timestamp);
+        Line memory line = lineOf[asset];
+        // With a gap left, anybody could raise it again.
+        _setLine(asset, line.maximum, 0, line.ttlSeconds);
         _setCeiling(asset, ceiling);
     }
 

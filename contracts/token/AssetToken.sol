@@ -175,10 +175,11 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
 
     /// @notice Moves all that a former wallet holds, with its frozen amount, to a wallet of the same account. Caller:
     /// ENFORCER of the asset, after the registry replaced or unlinked the wallet.
-    /// @param lost A wallet that no longer acts for its account.
+    /// @param lost A wallet that no longer acts for its account, not one of the suite.
     /// @param wallet A wallet that does.
     /// @param documentHash Hash of the evidence.
     function recover(address lost, address wallet, bytes32 documentHash) external restricted {
+        if (_isOfSuite(lost)) revert SuiteAsHolder(lost);
         (Party former, Party current) = INVESTOR_REGISTRY.partiesOf(lost, wallet);
         bool isSameAccount = former.account() != 0 && former.account() == current.account();
         if (former.isActive() || !current.isActive() || !isSameAccount) revert NotRecoverable(lost, wallet);

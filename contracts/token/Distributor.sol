@@ -9,6 +9,7 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 import {AssetGoverned} from "../access/AssetGoverned.sol";
 import {Roles} from "../access/Roles.sol";
+import {Party} from "../compliance/Party.sol";
 import {IInvestors} from "../types/IInvestors.sol";
 import {AssetRegistry} from "./AssetRegistry.sol";
 import {CorporateActions} from "./CorporateActions.sol";
@@ -27,7 +28,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
     /// @param total Sum of the gross amounts in the tree; what is funded.
     /// @param expiresAt Until when one may claim, Unix seconds.
     /// @param action Announcement in the AssetRegistry that this fulfils; 0: none.
-    /// @param taxCollector Gets what is withheld.
+    /// @param taxCollector Gets what is withheld; always named, because the root does not tell whether anything is.
     struct Terms {
         uint16 asset;
         uint16 payout;
@@ -64,6 +65,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
     mapping(uint256 id => BitMaps.BitMap) private _claimed;
 
     error MalformedDistribution(bytes32 root, uint128 total, uint64 expiresAt);
+    error NoTaxCollector();
     error PayoutRefused(uint16 payout);
     error ActionMismatch(uint256 action);
     error UnknownDistribution(uint256 id);
@@ -110,6 +112,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
     ) external nonReentrant onlyAssetRole(Roles.DISTRIBUTOR, terms.asset) returns (uint256 id) {
         bool impossible = terms.root == 0 || terms.total == 0 || terms.expiresAt <= block.timestamp;
         if (impossible) revert MalformedDistribution(terms.root, terms.total, terms.expiresAt);
+        if (terms.taxCollector == address(0)) revert NoTaxCollector();
         if (!ASSET_REGISTRY.isExternal(terms.payout)) revert PayoutRefused(terms.payout);
         _requireAction(terms);
 
@@ -124,7 +127,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
     /// @notice Pays one leaf to its wallet, once. Caller: anyone; the wallet of the leaf is paid.
     /// @param id A funded distribution before its expiry.
     /// @param index Index of the leaf.
-    /// @param wallet Whom the leaf names; refused while its account is frozen.
+    /// @param wallet Whom the leaf names; refused while the account that it belongs or belonged to is frozen.
     /// @param amount Gross amount, token units.
     /// @param withheld Part of it that goes to the tax collector, token units.
     /// @param proof Siblings from the leaf to the root.
@@ -220,9 +223,10 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
         if (other || unknown || action.isCancelled) revert ActionMismatch(terms.action);
     }
 
+    /// @dev A former wallet too, or else a frozen account would be paid through one that it unlinks.
     function _requireNotFrozen(address wallet) private view {
-        uint32 account = INVESTOR_REGISTRY.accountOf(wallet);
-        if (account != 0 && INVESTOR_REGISTRY.isFrozen(account)) revert AccountFrozen(account);
+        Party party = INVESTOR_REGISTRY.partyOf(wallet);
+        if (party.isFrozen()) revert AccountFrozen(party.account());
     }
 
     function _known(uint256 id) private view returns (Distribution storage distribution) {

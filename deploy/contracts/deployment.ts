@@ -4,7 +4,7 @@ import { CREATION_ORDER, creationOf, interfaceOf, planAddresses } from './plan.t
 import { fingerprintOf } from './artifact.ts'
 import { deployErrors } from './errors.ts'
 import { ROLES, handoverCalls } from './permission.ts'
-import { delaysOf } from './settings.ts'
+import { delaysOf, requireAdminDelay } from './settings.ts'
 import { Contract, getCreateAddress } from 'ethers'
 import type { Provider, Signer, TransactionReceipt } from 'ethers'
 import type { Deployment } from './addresses-file.ts'
@@ -79,6 +79,7 @@ class DeploymentRun {
     const chainId = Number(network.chainId)
     if (existing !== undefined && existing.chainId !== chainId)
       throw deployErrors.wrong_chain(`file: ${existing.chainId}, node: ${chainId}`)
+    requireAdminDelay(settings, chainId)
     return new DeploymentRun(input, provider, deployer, nonce, chainId)
   }
 

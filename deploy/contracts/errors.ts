@@ -7,6 +7,10 @@ export const deployErrors = defineErrors('deploy', {
     kind: 'invalid',
     title: 'An upgrade would be quicker than an exit',
   },
+  admin_delay_short: {
+    kind: 'invalid',
+    title: 'The admin would wait less than an upgrade',
+  },
   wrong_chain: { kind: 'conflict', title: 'The addresses file belongs to another chain' },
   contracts_incomplete: {
     kind: 'conflict',

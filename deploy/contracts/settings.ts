@@ -61,6 +61,21 @@ export function delaysOf(settings: Settings): Delays {
   return { upgradeDelaySeconds, exitDelaySeconds, exitModeAfterSeconds }
 }
 
+/** The chain of sandboxes and tests, whose tokens are worth nothing. */
+const LOCAL_CHAIN_ID = 31_337
+
+/**
+ * Throws `deploy.admin_delay_short` when the admin would wait less than an upgrade, since it can change what protects the
+ * holders as much as an upgrade can. A local chain is free to.
+ */
+export function requireAdminDelay(settings: Settings, chainId: number): void {
+  const { upgradeDelaySeconds } = delaysOf(settings)
+  if (chainId === LOCAL_CHAIN_ID || settings.adminDelaySeconds >= upgradeDelaySeconds) return
+  throw deployErrors.admin_delay_short(
+    `admin delay ${settings.adminDelaySeconds} s < upgrade delay ${upgradeDelaySeconds} s`,
+  )
+}
+
 type Variables = Readonly<Record<string, string | undefined>>
 
 function required(variables: Variables, name: string): string {

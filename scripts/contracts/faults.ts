@@ -8,6 +8,7 @@ export interface Fault {
   readonly invariant?: number
 }
 
+const AUTHORITY = 'access/Authority.sol'
 const CUSTODY = 'settlement/Custody.sol'
 const ORDERS = 'settlement/DvpOrders.sol'
 const EXIT = 'settlement/Exit.sol'
@@ -33,8 +34,14 @@ const INVARIANT_FAULTS: readonly Fault[] = [
   },
   {
     file: RECORDS,
-    find: 'if (credits != debits) revert',
-    replace: 'if (credits < debits) revert',
+    find: 'bool balanced = credits == debits;',
+    replace: 'bool balanced = credits >= debits;',
+    invariant: 2,
+  },
+  {
+    file: RECORDS,
+    find: 'balanced = declared ? (credits == minted && debits == burned) : (credits | debits) == 0;',
+    replace: 'balanced = credits + (declared ? burned : 0) == debits + (declared ? minted : 0);',
     invariant: 2,
   },
   {
@@ -184,6 +191,7 @@ const FURTHER_FAULTS: readonly Fault[] = [
     find: 'if (signer <= previous) revert',
     replace: 'if (signer < previous) revert',
   },
+  { file: HOUSE, find: 'if (header.closeTime > block.timestamp)', replace: 'if (false)' },
   { file: RECORDS, find: 'if (!found) revert SupplyGroupMissing(asset);', replace: '' },
   {
     file: RECORDS,
@@ -245,6 +253,7 @@ const FURTHER_FAULTS: readonly Fault[] = [
     find: 'if (actual != expected) revert FrozenChanged(account, expected, actual);',
     replace: '',
   },
+  { file: TOKEN, find: 'if (_isOfSuite(lost)) revert SuiteAsHolder(lost);', replace: '' },
   {
     file: TOKEN,
     find: 'if (former.isActive() || !current.isActive() || !isSameAccount)',
@@ -266,6 +275,7 @@ const FURTHER_FAULTS: readonly Fault[] = [
     find: 'if (ceiling >= current) revert',
     replace: 'if (ceiling == current) revert',
   },
+  { file: SUPPLY, find: 'line.maximum, 0, line', replace: 'line.maximum, line.gap, line' },
   {
     file: SUPPLY,
     find: 'block.timestamp < raisableAt) {',
@@ -314,6 +324,8 @@ const FURTHER_FAULTS: readonly Fault[] = [
     find: 'if (isNonceUsed[issuer][nonce]) revert NonceUsed(issuer, nonce);',
     replace: '',
   },
+  { file: INVESTORS, find: ' || !party.maySend()) _checkCanCall', replace: ') _checkCanCall' },
+  { file: WALLETS, find: 'if (_isOfSuite(wallet)) revert SuiteAsWallet(wallet);', replace: '' },
   { file: WALLETS, find: '_requireSigned(wallet, digest, walletSignature);', replace: '' },
   { file: WALLETS, find: 'linkNonceOf[account]++', replace: 'linkNonceOf[account]' },
   {
@@ -336,12 +348,25 @@ const FURTHER_FAULTS: readonly Fault[] = [
     find: 'if (withheld > amount) revert WithheldTooMuch(amount, withheld);',
     replace: '',
   },
+  { file: DISTRIBUTOR, find: 'if (terms.taxCollector == address(0))', replace: 'if (false)' },
+  {
+    file: DISTRIBUTOR,
+    find: 'party.isFrozen()',
+    replace: '(party.isFrozen() && party.isActive())',
+  },
   { file: DISTRIBUTOR, find: 'if (distribution.isSwept) revert AlreadySwept(id);', replace: '' },
   { file: DISTRIBUTOR, find: 'distribution.withheld = 0;', replace: '' },
   {
-    file: 'access/Authority.sol',
+    file: AUTHORITY,
     find: 'if (since != 0 && current > delay) delay = current;',
     replace: '',
+  },
+  { file: AUTHORITY, find: 'if (isUpgrade && roleId', replace: 'if (false && roleId' },
+  { file: AUTHORITY, find: 'if (isBound[target]) revert TokenStaysHere(target);', replace: '' },
+  {
+    file: AUTHORITY,
+    find: 'if (selector == IAccessManaged',
+    replace: 'if (false && selector == IAccessManaged',
   },
   {
     file: 'access/AssetGoverned.sol',

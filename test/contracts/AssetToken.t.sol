@@ -227,6 +227,15 @@ contract AssetTokenTest is Suite {
         Check.same(gold.getFrozenTokens(CAROL), WHOLE);
     }
 
+    function test_WhatTheSuiteHoldsForOthersIsNotRecovered() external {
+        address[2] memory suite = [address(vault), address(supply)];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(ENFORCER);
+            vm.expectRevert(abi.encodeWithSelector(AssetToken.SuiteAsHolder.selector, suite[i]));
+            gold.recover(suite[i], CAROL, ORDER);
+        }
+    }
+
     function test_OnlyAFormerWalletIsRecoveredAndOnlyToItsOwnAccount() external {
         _refuseRecovery(ALICE, BOB);
         _replaceWallet(CAROL);

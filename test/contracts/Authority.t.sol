@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {Authority} from "../../contracts/access/Authority.sol";
 import {Roles} from "../../contracts/access/Roles.sol";
 import {Suite} from "./Suite.sol";
 import {Check, vm} from "./Vm.sol";
@@ -60,5 +63,39 @@ contract AuthorityTest is Suite {
         vm.prank(BOB);
         vm.expectRevert();
         authority.grantRole(issuer, STRANGER, 0);
+    }
+
+    function test_Pitfall17_UpgradesStayWithTheRoleThatWaits() external {
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = gold.upgradeToAndCall.selector;
+        uint64[2] memory others = [Roles.ADMIN, type(uint64).max];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(Authority.UpgradesAreOfUpgrader.selector, address(gold), others[i]));
+            authority.setTargetFunctionRole(address(gold), selectors, others[i]);
+        }
+        authority.setTargetFunctionRole(address(gold), selectors, Roles.UPGRADER);
+        // Everything else of a token is still the admin's to bind.
+        selectors[0] = gold.recover.selector;
+        authority.setTargetFunctionRole(address(gold), selectors, Roles.ADMIN);
+    }
+
+    function test_Pitfall17_ATokenKeepsItsAuthority() external {
+        address next = _new("Authority", abi.encode(address(this), address(assets), uint32(0)));
+        vm.expectRevert(abi.encodeWithSelector(Authority.TokenStaysHere.selector, address(gold)));
+        authority.updateAuthority(address(gold), next);
+        bytes memory move = abi.encodeCall(IAccessManaged.setAuthority, (next));
+        bytes memory refused = abi.encodeWithSelector(
+            IAccessManager.AccessManagerUnauthorizedCall.selector,
+            address(this),
+            address(gold),
+            IAccessManaged.setAuthority.selector
+        );
+        vm.expectRevert(refused);
+        authority.execute(address(gold), move);
+        vm.expectRevert(refused);
+        authority.schedule(address(gold), move, 0);
+        Check.same(gold.authority(), address(authority));
+        authority.updateAuthority(address(supply), next);
+        Check.same(supply.authority(), next);
     }
 }

@@ -157,6 +157,16 @@ contract ClearingHouseTest is Suite {
         _refuse(named, none, abi.encodeWithSelector(ClearingHouse.MalformedHeader.selector, 1, GOLD, 0));
     }
 
+    function _refuseSum(
+        BatchHeader memory header,
+        bytes memory records,
+        uint16 group,
+        uint256 credits,
+        uint256 debits
+    ) private {
+        _refuse(header, records, abi.encodeWithSelector(Records.Unbalanced.selector, group, credits, debits));
+    }
+
     function test_AHeartbeatHasNoRecords() external {
         _fund(ALICE, 100);
         bytes memory records = _pay(ALICE_ID, BOB_ID, 0, 30);
@@ -178,6 +188,33 @@ contract ClearingHouseTest is Suite {
         _mint(GOLD, ALICE_ID, -200);
         Check.same(gold.totalSupply(), 300);
         Check.same(vault.totalOf(GOLD), 300);
+    }
+
+    function test_ASupplyBatchMovesNothingButTheDeclaredChange() external {
+        _fund(ALICE, 1_000);
+        _mint(GOLD, BOB_ID, 10);
+        int256[3] memory legs = [int256(1_000), -1, 0];
+        bytes memory records = bytes.concat(
+            Encoder.group(0),
+            Encoder.single(ALICE_ID, 0, 0, -1_000),
+            Encoder.record(BOB_ID, 0, legs)
+        );
+        // However balanced, it would pass the turnover limit.
+        _refuseSum(_supplyHeader(GOLD, -1, records), records, 0, 1_000, 1_000 | (uint256(1) << 72));
+        records = bytes.concat(
+            Encoder.group(0),
+            Encoder.single(ALICE_ID, 0, GOLD, 9),
+            Encoder.single(BOB_ID, 0, GOLD, -8)
+        );
+        _refuseSum(_supplyHeader(GOLD, 1, records), records, 0, uint256(9) << 72, uint256(8) << 72);
+    }
+
+    function test_ABatchThatClosesInTheFutureIsRefused() external {
+        BatchHeader memory header = _header(Batch.HEARTBEAT, hex"00");
+        header.closeTime = uint64(block.timestamp) + 1;
+        _refuse(header, hex"00", abi.encodeWithSelector(ClearingHouse.ClosesInFuture.selector, header.closeTime));
+        --header.closeTime;
+        _settle(header, hex"00");
     }
 
     function test_ASupplyBatchOfAnUnlistedGroupOrAssetIsRefused() external {

@@ -295,4 +295,12 @@ contract DistributionTest is Suite {
         assets.cancelAction(action);
         vm.stopPrank();
     }
+
+    function test_ATaxCollectorIsAlwaysNamed() external {
+        Distributor.Terms memory terms = _terms("root", 100);
+        terms.taxCollector = address(0);
+        vm.prank(ISSUER);
+        vm.expectRevert(abi.encodeWithSelector(Distributor.NoTaxCollector.selector));
+        distributor.open(terms);
+    }
 }

@@ -79,6 +79,21 @@ contract SupplyTest is Suite {
         supply.raiseCeiling(GOLD);
     }
 
+    function test_Pitfall13_NobodyRaisesWhatPauserLowered() external {
+        _line(1_000, 100, 0);
+        vm.expectEmit(address(supply));
+        emit SupplyController.LineSet(GOLD, 1_000, 0, 0);
+        vm.prank(PAUSER);
+        supply.lowerCeiling(GOLD, 0);
+        vm.warp(block.timestamp + 30 days);
+        vm.prank(STRANGER);
+        vm.expectPartialRevert(SupplyController.CeilingNotRaisable.selector);
+        supply.raiseCeiling(GOLD);
+        Check.same(_ceiling(), 0);
+        _line(1_000, 100, 0);
+        Check.same(_ceiling(), 100);
+    }
+
     function test_NobodyLowersTheCeilingByRaisingIt() external {
         _line(1_000, 100, 0);
         _mint(GOLD, ALICE_ID, 100);

@@ -3,8 +3,10 @@ pragma solidity 0.8.37;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {Roles} from "../../contracts/access/Roles.sol";
 import {InvestorRegistry} from "../../contracts/compliance/InvestorRegistry.sol";
 import {WalletBook} from "../../contracts/compliance/WalletBook.sol";
+import {Distributor} from "../../contracts/token/Distributor.sol";
 import {Suite} from "./Suite.sol";
 import {Check, vm} from "./Vm.sol";
 
@@ -316,6 +318,51 @@ contract WalletsTest is Suite {
         _expectUnauthorized(BOB);
         registry.vetoRecovery(ALICE_ID);
         _expectUnauthorized(RECOVERER);
+        registry.vetoRecovery(ALICE_ID);
+    }
+
+    function test_NoContractThatHoldsForOthersBecomesAWallet() external {
+        address[2] memory suite = [address(vault), address(supply)];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory refused = abi.encodeWithSelector(WalletBook.SuiteAsWallet.selector, suite[i]);
+            vm.prank(REGISTRAR);
+            vm.expectRevert(refused);
+            registry.register(99, suite[i], 1, 0, "file");
+            vm.prank(RECOVERER);
+            vm.expectRevert(refused);
+            registry.proposeRecovery(ALICE_ID, suite[i], "loss");
+        }
+    }
+
+    function test_AFrozenAccountIsNotPaidThroughAWalletThatItUnlinks() external {
+        _link(_second, SECOND_KEY, PRIMARY_KEY);
+        _grantOfAsset(Roles.DISTRIBUTOR, GOLD, address(this), 0);
+        cash.mint(address(this), 100);
+        cash.approve(address(distributor), 100);
+        uint256 id = distributor.nextIdOf(GOLD);
+        bytes32 root = distributor.leafOf(id, 0, _second, 100, 0);
+        uint64 end = uint64(block.timestamp) + 1 days;
+        distributor.open(Distributor.Terms(GOLD, 0, root, 100, end, 0, address(this)));
+        vm.prank(FREEZER);
+        registry.freeze(DORA_ID, "order");
+        vm.prank(_second);
+        registry.unlinkWallet(_second);
+        vm.expectRevert(abi.encodeWithSelector(Distributor.AccountFrozen.selector, DORA_ID));
+        distributor.claim(id, 0, _second, 100, 0, new bytes32[](0));
+        vm.prank(FREEZER);
+        registry.unfreeze(DORA_ID, "order");
+        distributor.claim(id, 0, _second, 100, 0, new bytes32[](0));
+        Check.same(cash.balanceOf(_second), 100);
+    }
+
+    function test_AFrozenWalletDoesNotVetoItsRecovery() external {
+        vm.prank(FREEZER);
+        registry.freeze(ALICE_ID, "stolen");
+        vm.prank(RECOVERER);
+        registry.proposeRecovery(ALICE_ID, _second, "loss");
+        _expectUnauthorized(ALICE);
+        registry.vetoRecovery(ALICE_ID);
+        vm.prank(FREEZER);
         registry.vetoRecovery(ALICE_ID);
     }
 

@@ -8,7 +8,7 @@ import { contractNames, fingerprintOf, readArtifact } from '../../deploy/contrac
 import { deployMooring } from '../../deploy/contracts/deployment.ts'
 import { interfaceOf } from '../../deploy/contracts/plan.ts'
 import { ROLES } from '../../deploy/contracts/permission.ts'
-import { settingsFrom } from '../../deploy/contracts/settings.ts'
+import { requireAdminDelay, settingsFrom } from '../../deploy/contracts/settings.ts'
 import { startAnvil } from '../support/chain.ts'
 import type { ContractName } from '../../deploy/contracts/artifact.ts'
 import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
@@ -143,6 +143,24 @@ test('an upgrade that is quicker than an exit and two cycles is refused before a
   const authority = contract(suite, 'Authority')
   expect(await read(authority, 'UPGRADE_DELAY')).toBe(3_720n)
   expect(await read(authority, 'hasRole', ROLES.UPGRADER, settings.admin)).toEqual([true, 3_720n])
+})
+
+test('an admin that waits less than an upgrade is refused, except on a local chain', async () => {
+  const elsewhere = new JsonRpcProvider(chain.url, 8_453, { staticNetwork: true })
+  const nonce = await signer.getNonce()
+  const deploy = (adminDelaySeconds: number) =>
+    deployMooring({
+      signer: signer.connect(elsewhere),
+      artifacts: readArtifact,
+      settings: { ...settings, adminDelaySeconds },
+    })
+  await expect(deploy(93_599)).rejects.toMatchObject({ code: 'deploy.admin_delay_short' })
+  expect(await signer.getNonce()).toBe(nonce)
+  elsewhere.destroy()
+  const quick = { ...settings, adminDelaySeconds: 93_599 }
+  expect(() => requireAdminDelay(quick, 8_453)).toThrow()
+  expect(() => requireAdminDelay({ ...quick, adminDelaySeconds: 93_600 }, 8_453)).not.toThrow()
+  expect(() => requireAdminDelay(quick, chain.chainId)).not.toThrow()
 })
 
 test('the gate answers for reserves and knows the attestors of the settings, in any order', async () => {

@@ -141,7 +141,7 @@ async function headerOf(kind: number, records: string, supply?: [number, bigint]
     prevHead: String(prevHead),
     sequence: BigInt(String(sequence)) + 1n,
     kind,
-    closeTime: 1_800_000_000,
+    closeTime: (await provider.getBlock('latest'))?.timestamp ?? 0,
     supplyAsset: supply?.[0] ?? 0,
     supplyChange: supply?.[1] ?? 0n,
     recordsHash: keccak256(records),

@@ -10,13 +10,13 @@ import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
 import type { TestChain } from '../../test/support/chain.ts'
 
 // Two test accounts of every anvil: the deployer, and one who holds every office.
-const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-const OFFICER_KEY = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
+export const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+export const OFFICER_KEY = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
 const START_SECONDS = 1_800_000_000
 const GAS_LIMIT = 16_000_000
 
 /** Fields of a batch header in the order in which they are signed. */
-const BATCH_TYPE = {
+export const BATCH_TYPE = {
   BatchHeader: [
     { name: 'prevHead', type: 'bytes32' },
     { name: 'sequence', type: 'uint64' },

@@ -2,11 +2,12 @@ import type { Log } from '#platform/log.ts'
 import type { BlockPlace } from './block.ts'
 import type { BlockSource } from './block-source-adapter.ts'
 import type { BlockSources } from './block-sources.ts'
-import { sharedFinal, type FinalClaim } from './finality.ts'
+import { sharedFinal } from './finality.ts'
 
-/** An endpoint that answers, and what it shows. */
-interface Voice extends FinalClaim {
+/** An endpoint that answers; `final` is undefined where it calls nothing final. */
+interface Voice {
   readonly source: BlockSource
+  readonly final: number | undefined
 }
 
 /** A claim, and what came of asking the others about it. */
@@ -36,21 +37,17 @@ export class FinalWord {
   }
 
   /**
-   * A block number, at most the one that `source`, whose head is `head`, claims; undefined while
+   * A block number, at most the one that `source` claims; undefined while
    * nothing is certain.
    */
-  async settle(
-    source: BlockSource,
-    head: number,
-    claimed: BlockPlace,
-  ): Promise<number | undefined> {
+  async settle(source: BlockSource, claimed: BlockPlace): Promise<number | undefined> {
     const others = this.#sources.othersThan(source).filter(({ isSilent }) => !isSilent)
     if (others.length === 0) return claimed.number
     const { name } = source
     const atMs = performance.now()
     const last = this.#last?.name === name ? this.#last : undefined
     if (last !== undefined && isStillGood(last, claimed, atMs)) return last.number
-    const number = await this.#judge(source, others, { head, final: claimed.number })
+    const number = await this.#judge(source, others, claimed.number)
     this.#last = { name, claimed, number, atMs }
     return number
   }
@@ -58,11 +55,12 @@ export class FinalWord {
   async #judge(
     source: BlockSource,
     others: readonly BlockSource[],
-    claim: FinalClaim & { readonly final: number },
+    claimed: number,
   ): Promise<number | undefined> {
     const asked = await Promise.all(others.map((other) => this.#ask(other)))
     const voices = asked.filter((voice) => voice !== undefined)
-    const number = sharedFinal(claim, voices)
+    const claims = voices.flatMap(({ final }) => final ?? [])
+    const number = sharedFinal(claimed, claims)
     const held = [source, ...voices.map((voice) => voice.source)]
     return (await this.#isShared(held, number)) ? number : undefined
   }
@@ -70,8 +68,8 @@ export class FinalWord {
   async #ask(source: BlockSource): Promise<Voice | undefined> {
     try {
       await this.#sources.checkChain(source)
-      const { head, finalized } = await source.readHead(true)
-      return { source, head: head.number, final: finalized?.number }
+      const { finalized } = await source.readHead(true)
+      return { source, final: finalized?.number }
     } catch {
       return undefined
     }

@@ -37,22 +37,12 @@ export function finalTarget({ rule, head, final, tagged, durable }: FinalityView
   return Math.max(final, Math.min(settled, durable ?? settled))
 }
 
-/** What one endpoint shows of the chain; `final` is undefined where it calls nothing final. */
-export interface FinalClaim {
-  readonly head: number
-  readonly final: number | undefined
-}
-
 /**
- * The number that endpoints agree to call final, at most `own` claims: what two of them claim, so
- * that of three or more neither one that lags nor one that is hasty decides. Of two the lower claim
- * counts, however far behind it is: nobody is there to say which of the two is wrong.
+ * The number that endpoints agree to call final, at most `own`: what two of them claim, so that of
+ * three or more neither one that lags nor one that is hasty decides. Of two the lower claim counts,
+ * however far behind it is: nobody is there to say which of the two is wrong.
  */
-export function sharedFinal(
-  own: FinalClaim & { readonly final: number },
-  others: readonly FinalClaim[],
-): number {
-  const heard = [own, ...others].flatMap(({ final }) => final ?? [])
-  const [highest = own.final, second = highest] = heard.toSorted((a, b) => b - a)
-  return Math.min(own.final, second)
+export function sharedFinal(own: number, others: readonly number[]): number {
+  const [highest = own, second = highest] = [own, ...others].toSorted((a, b) => b - a)
+  return Math.min(own, second)
 }

@@ -189,7 +189,7 @@ export class Watcher implements Service {
         head: cursor.head,
         final: cursor.final,
         theirHead,
-        tagged: await this.#findFinal(source, theirHead.number, finalized, cursor),
+        tagged: await this.#findFinal(source, finalized, cursor),
         durable,
         rule: finality.rule,
         isInstanceNew: (finality.chainInstance ?? null) !== cursor.chainInstance,
@@ -205,12 +205,11 @@ export class Watcher implements Service {
   /** Other endpoints are asked when the block would be final that was not before. */
   async #findFinal(
     source: BlockSource,
-    theirHead: number,
     claimed: BlockPlace | undefined,
     { final }: Cursor,
   ): Promise<number | undefined> {
     if (claimed === undefined || claimed.number <= final.number) return claimed?.number
-    return await this.#finalWord.settle(source, theirHead, claimed)
+    return await this.#finalWord.settle(source, claimed)
   }
 
   /** The first cursor: the block before the deployment, which is final by definition. */

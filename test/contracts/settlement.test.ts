@@ -18,25 +18,7 @@ import { startAnvil } from '../support/chain.ts'
 import type { ContractName } from '../../deploy/contracts/artifact.ts'
 import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
 import type { TestChain } from '../support/chain.ts'
-
-// Two test accounts of every anvil: the deployer, and one who holds every office.
-const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-const OFFICER_KEY = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
-
-const BATCH_TYPE = {
-  BatchHeader: [
-    { name: 'prevHead', type: 'bytes32' },
-    { name: 'sequence', type: 'uint64' },
-    { name: 'kind', type: 'uint8' },
-    { name: 'closeTime', type: 'uint64' },
-    { name: 'supplyAsset', type: 'uint16' },
-    { name: 'supplyChange', type: 'int64' },
-    { name: 'recordsHash', type: 'bytes32' },
-    { name: 'tradesRoot', type: 'bytes32' },
-    { name: 'liabilitiesRoot', type: 'bytes32' },
-    { name: 'journalHash', type: 'bytes32' },
-  ],
-}
+import { BATCH_TYPE, DEPLOYER_KEY, OFFICER_KEY } from '../../scripts/contracts/gas-stage.ts'
 
 interface Header {
   readonly prevHead: string

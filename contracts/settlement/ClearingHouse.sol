@@ -31,7 +31,6 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     error WrongSequence(uint64 expected, uint64 given);
     error WrongRecords(bytes32 expected, bytes32 given);
     error MalformedHeader(uint8 kind, uint16 supplyAsset, int64 supplyChange);
-    error ClosesInFuture(uint64 closeTime);
     error HeartbeatWithRecords(uint256 length);
     error LengthMismatch(uint256 accounts, uint256 assets);
 
@@ -91,7 +90,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
         head = next;
         clock.sequence = header.sequence;
         clock.settledAt = uint64(block.timestamp);
-        if (header.kind != Batch.SUPPLY && header.closeTime > clock.closeTime) clock.closeTime = header.closeTime;
+        if (header.kind != Batch.SUPPLY) clock.closeTime = _laterClose(clock.closeTime, header.closeTime);
         _clock = clock;
         emit BatchSettled(header.sequence, next, header.journalHash);
         if (header.kind == Batch.SUPPLY) _applySupply(header.supplyAsset, header.supplyChange);
@@ -218,18 +217,24 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
         SUPPLY_CONTROLLER.applySupply(asset, change);
     }
 
+    /// @dev A batch knows of nothing after its own block, whatever it declares. It is not refused for it: a block may be
+    /// older than the one the operator had seen, after a reorganisation or where an endpoint lags.
+    function _laterClose(uint64 earlier, uint64 declared) private view returns (uint64 closeTime) {
+        closeTime = declared < block.timestamp ? declared : uint64(block.timestamp);
+        if (closeTime < earlier) closeTime = earlier;
+    }
+
     function _requireHeader(
         BatchHeader calldata header,
         bytes calldata records,
         bytes32 current,
         uint64 expected
-    ) private view {
+    ) private pure {
         if (header.prevHead != current) revert WrongHead(current, header.prevHead);
         if (header.sequence != expected) revert WrongSequence(expected, header.sequence);
         if (!Batch.isWellFormed(header)) {
             revert MalformedHeader(header.kind, header.supplyAsset, header.supplyChange);
         }
-        if (header.closeTime > block.timestamp) revert ClosesInFuture(header.closeTime);
         bytes32 recordsHash = keccak256(records);
         if (header.recordsHash != recordsHash) revert WrongRecords(recordsHash, header.recordsHash);
         if (header.kind == Batch.HEARTBEAT && records.length != 1) revert HeartbeatWithRecords(records.length);

@@ -178,8 +178,8 @@ const FURTHER_FAULTS: readonly Fault[] = [
   { file: HOUSE, find: 'if (header.kind == Batch.TRADE) _countTurnover(table);', replace: '' },
   {
     file: HOUSE,
-    find: 'if (header.kind != Batch.SUPPLY && header.closeTime',
-    replace: 'if (header.closeTime',
+    find: 'if (header.kind != Batch.SUPPLY) clock.closeTime',
+    replace: 'clock.closeTime',
   },
   {
     file: 'settlement/Attestation.sol',
@@ -191,7 +191,12 @@ const FURTHER_FAULTS: readonly Fault[] = [
     find: 'if (signer <= previous) revert',
     replace: 'if (signer < previous) revert',
   },
-  { file: HOUSE, find: 'if (header.closeTime > block.timestamp)', replace: 'if (false)' },
+  { file: HOUSE, find: 'if (closeTime < earlier) closeTime = earlier;', replace: '' },
+  {
+    file: HOUSE,
+    find: 'declared < block.timestamp ? declared : uint64(block.timestamp)',
+    replace: 'declared',
+  },
   { file: RECORDS, find: 'if (!found) revert SupplyGroupMissing(asset);', replace: '' },
   {
     file: RECORDS,

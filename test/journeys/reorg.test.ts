@@ -72,6 +72,8 @@ describe('a reorg', () => {
       'the deposit at first sight',
       async () => (await balanceOf(sandbox, 'USD', 'investor', 1))['pending'] === '5000.000000',
     )
+    // The blocks of the other branch follow each other at once, so they are older than these.
+    await sleep(4000)
     await deal(sandbox, { quantity: '7.00', price: '100.00' })
     const traded = await balanceOf(sandbox, 'USD', 'investor', 1)
     const begun = await sandbox.client('operator').post('/v1/settlements')

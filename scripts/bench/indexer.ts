@@ -24,6 +24,7 @@ import { LOG_DEPLOYMENT, LogChain } from './log-chain.ts'
 
 const TARGET_LOGS_PER_SECOND = 20_000
 const TARGET_REORG_MS = 1000
+/** The node follows the chain's own word on finality, as it does by default; anvil gives it so deep. */
 const FINALITY_DEPTH = 64
 const REORG_BLOCKS = 64
 const RANGE_BLOCKS = 64
@@ -129,7 +130,7 @@ class IndexingNode {
       ...this.#base('watcher'),
       rpc: this.#rpc,
       deployment: LOG_DEPLOYMENT,
-      finality: { rule: { depth: FINALITY_DEPTH } },
+      finality: { rule: { tag: 'finalized' } },
       pollMs: 20,
     })
     await this.#watcher.start()

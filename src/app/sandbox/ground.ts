@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { JsonRpcProvider, Wallet } from 'ethers'
 import type { Config } from '#platform/config.ts'
 import { EmbeddedPostgres } from '#platform/db/embedded-postgres.ts'
+import { requireFreePort } from '#platform/http/server.ts'
 import type { Log } from '#platform/log.ts'
 import { fingerprintOf, readArtifact } from '../../../deploy/contracts/artifact.ts'
 import {
@@ -59,6 +60,8 @@ export class SandboxGround {
 
   async start(keys: SandboxKeys): Promise<Ground> {
     const databaseUrl = await this.#startPostgres()
+    // A person should not wait for a deployment to learn of it.
+    await requireFreePort({ port: this.#config.httpPort, host: this.#config.httpHost })
     const chain = await this.#terminal.step(
       'chain',
       async () => await this.chain.start(),

@@ -17,6 +17,8 @@ import { readBody } from './request-body.ts'
 import type { Reply, Route } from './route.ts'
 import { Router, type Match } from './router.ts'
 
+type ListenPlace = Pick<HttpServerOptions, 'port' | 'host'>
+
 export interface HttpServerOptions {
   readonly routes: readonly Route[]
   /** 0 takes a free one; `url` tells which. */
@@ -265,7 +267,14 @@ function urlOf({ address, family, port }: AddressInfo): string {
   return `http://${host}:${port}`
 }
 
-async function listen(server: Server, { port, host }: HttpServerOptions): Promise<void> {
+/** Error `platform.unavailable` when a server could not listen there. */
+export async function requireFreePort(place: ListenPlace): Promise<void> {
+  const server = createServer()
+  await listen(server, place)
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+}
+
+async function listen(server: Server, { port, host }: ListenPlace): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)

@@ -6,6 +6,7 @@ const UNIT = [
   'test/kernel/**/*.test.ts',
   'test/house/{architecture,tidy,readme,routes}.test.ts',
   'test/platform/{config,crypto,log,metrics}.test.ts',
+  'test/platform/events/{parts,position,resend}.test.ts',
   'test/accounts/{rbac,siwe}.test.ts',
   'test/app/site.test.ts',
   'test/chain/{decoders,reorg,tx}.test.ts',

@@ -6,6 +6,7 @@ import { Terminal } from './terminal.ts'
 import type { CliContext, Command } from './command.ts'
 import { BACKUP_COMMANDS } from './backup/backup-commands.ts'
 import { ACCOUNT_COMMANDS } from './account-commands.ts'
+import { CONSUMER_COMMANDS } from './consumer-commands.ts'
 import { EVENT_COMMANDS } from './event-commands.ts'
 import { KEYSTORE_COMMANDS } from './keystore-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
@@ -16,6 +17,7 @@ const COMMANDS: readonly Command[] = [
   ...NODE_COMMANDS,
   ...BACKUP_COMMANDS,
   ...EVENT_COMMANDS,
+  ...CONSUMER_COMMANDS,
   ...ACCOUNT_COMMANDS,
   ...KEYSTORE_COMMANDS,
 ]

@@ -16,5 +16,7 @@ export const appErrors = defineErrors('app', {
   backup_broken: { kind: 'invalid', title: 'The backup is not whole' },
   backup_version: { kind: 'conflict', title: 'The backup is of another version' },
   database_not_empty: { kind: 'conflict', title: 'The database is in use' },
+  group_unknown: { kind: 'not_found', title: 'No such group of readers' },
+  group_in_use: { kind: 'conflict', title: 'The group of readers is in use' },
   not_ready: { kind: 'unavailable', title: 'The node did not become ready' },
 })

@@ -79,7 +79,7 @@ export const EVENT_COMMANDS: readonly Command[] = [
   {
     name: 'dead-letters list',
     usage: 'dead-letters list',
-    summary: 'events that a consumer set aside, with the reason',
+    summary: 'events that a consumer with idempotent effects set aside, with the reason',
     run: listLetters,
   },
   {

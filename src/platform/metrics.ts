@@ -14,6 +14,8 @@ export interface CounterMetric {
 
 export interface GaugeMetric {
   set(value: number, labels?: Labels): void
+  /** What the labels name is gone. */
+  remove(labels: Labels): void
 }
 
 export interface HistogramMetric {
@@ -41,7 +43,10 @@ export class Metrics {
 
   gauge(name: string, help: string, labels: readonly string[] = []): GaugeMetric {
     const gauge = this.#once(name, Gauge, (options) => new Gauge(options), help, labels)
-    return { set: (value, values = {}) => gauge.set(values, value) }
+    return {
+      set: (value, values = {}) => gauge.set(values, value),
+      remove: (values) => gauge.remove(values),
+    }
   }
 
   /** `buckets` are upper bounds in the unit that the name ends with. */

@@ -4,6 +4,9 @@ import type { ApplyBlock, FinalizeBlock, RetractBlock } from '#ledger/command.ts
 import type { BatchEvent, LedgerChainEvent, StopEvent } from '#ledger/chain-block.ts'
 import { withdrawalUuid } from '#payments/withdrawal.ts'
 
+/** Reads `chain.events` into the core. */
+export const CHAIN_EVENTS_GROUP = 'engine'
+
 /** A decoded log as the watcher publishes it. */
 export interface IndexedEvent {
   readonly contract: string

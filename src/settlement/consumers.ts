@@ -16,6 +16,7 @@ import type { Health, Service } from '#platform/lifecycle.ts'
 import type { Log } from '#platform/log.ts'
 import type { CounterMetric, Metrics } from '#platform/metrics.ts'
 import {
+  CHAIN_EVENTS_GROUP as GROUP,
   headsOf,
   listedAssets,
   readBlock,
@@ -45,7 +46,6 @@ export interface ChainEventConsumerOptions {
   readonly eventsPerTurn?: number
 }
 
-const GROUP = 'engine'
 const STREAM = 'chain.events'
 const EVENTS_PER_TURN = 4096
 

@@ -9,14 +9,22 @@ import { writeDeployment } from '../../deploy/contracts/addresses-file.ts'
 import { readArtifact } from '../../deploy/contracts/artifact.ts'
 import { deployMooring } from '../../deploy/contracts/deployment.ts'
 import { newSessionKey } from '#app/session-key.ts'
+import { OWN_GROUPS } from '#app/streams.ts'
 import { startAnvil, type TestChain } from '../support/chain.ts'
 import { until } from '../support/client.ts'
+import { figuresIn, scrape } from '../support/figures.ts'
 import { freePort } from '../support/ports.ts'
 import { createDatabase } from '../support/postgres.ts'
 
 /** Well-known account 0 of anvil, which has gas coin on a fresh chain. */
 const DEPLOYER = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const PASSWORD = 'a password of length'
+/** Only a node with Kafka has a relay to tell of. */
+const OF_THE_RELAY = new Set([
+  'mooring_relay_lag',
+  'mooring_relay_resends_total',
+  'mooring_relayed_events_total',
+])
 
 describe('the node on a Postgres and a chain of its own', () => {
   const home = mkdtempSync(join(tmpdir(), 'mooring-serve-'))
@@ -108,6 +116,22 @@ describe('the node on a Postgres and a chain of its own', () => {
     }
   }
 
+  /** A rule over a figure without a value never fires, and a panel without one is empty. */
+  async function expectFigures(api: string): Promise<void> {
+    const lag = /^mooring_consumer_lag\{group="(\w+)"/
+    const { declared, told, lines } = await until('readers on the chain', async () => {
+      const figures = await scrape(api)
+      return figures.lines.some((line) => lag.test(line)) ? figures : undefined
+    })
+    const [rules, panels] = ['alerts.yaml', 'dashboard.json'].map((name) =>
+      figuresIn(`deploy/grafana/${name}`).filter((figure) => !OF_THE_RELAY.has(figure)),
+    )
+    expect(panels?.filter((name) => !declared.has(name))).toEqual([])
+    expect(rules?.filter((name) => !told.has(name))).toEqual([])
+    const groups = lines.flatMap((line) => lag.exec(line)?.[1] ?? [])
+    expect(groups.filter((group) => !OWN_GROUPS.has(group))).toEqual([])
+  }
+
   it('migrates, makes its first administrator, serves, stops cleanly and verifies its journal', async () => {
     expect(await run(['migrate'])).toMatchObject({ code: 0 })
     const made = await run(
@@ -131,6 +155,7 @@ describe('the node on a Postgres and a chain of its own', () => {
       body: JSON.stringify({ email: 'admin@example.com', password: PASSWORD }),
     })
     expect(session.status).toBe(201)
+    await expectFigures(api)
     node.kill('SIGTERM')
     const [code] = await once(node, 'close')
     expect(code).toBe(0)

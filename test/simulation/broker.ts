@@ -1,3 +1,6 @@
+import { AppError } from '#kernel/errors.ts'
+import type { Database } from '#platform/db/pool.ts'
+import { platformErrors } from '#platform/errors.ts'
 import { decodeEnvelope, encodeEnvelope, type Envelope } from '#platform/events/event.ts'
 import type {
   EventLog,
@@ -5,6 +8,7 @@ import type {
   EventSubscription,
   Subscriber,
 } from '#platform/events/log.ts'
+import { wantResend } from '#platform/events/resend.ts'
 import type { World } from './world.ts'
 
 export interface BrokerTroubles {
@@ -22,6 +26,8 @@ const CALM: BrokerTroubles = { duplicates: 0, rebalances: 0, delays: 0, failures
 const POLL_MS = 20
 const RETRY_MS = 100
 const MOST_EVENTS = 64
+const FORGOTTEN = ''
+const GAP = platformErrors.stream_gap.code
 
 /** Topics with one partition each, that give every message at least once. */
 export class SimulatedBroker {
@@ -39,13 +45,19 @@ export class SimulatedBroker {
     this.awayUntilMs = 0
   }
 
+  /** Every message of the past is gone, as after its retention, and no sender notices. */
+  forget(): void {
+    for (const topic of this.#topics.values()) topic.fill(FORGOTTEN)
+  }
+
   producer(): EventProducer {
     const reset = (): Promise<void> => Promise.resolve()
     return { send: (stream, batch) => this.#send(stream, batch), reset } as EventProducer
   }
 
-  log(): EventLog {
-    const subscribe = (subscriber: Subscriber): EventSubscription => this.#subscribe(subscriber)
+  log(database: Database): EventLog {
+    const subscribe = (subscriber: Subscriber): EventSubscription =>
+      this.#subscribe(subscriber, database)
     return { driver: 'kafka', subscribe } as EventLog
   }
 
@@ -80,10 +92,23 @@ export class SimulatedBroker {
     return found
   }
 
-  #subscribe({ stream, position, handle }: Subscriber): EventSubscription {
+  #subscribe(subscriber: Subscriber, database: Database): EventSubscription {
+    const { stream, position, handle } = subscriber
     const world = this.#world
     let isRunning = false
     let offset = 0
+    let rewoundAt: bigint | undefined
+    /** From the start once for each gap; behind it once the relay was asked for what is missing. */
+    const offsetAfter = async (error: unknown, behind: number): Promise<number> => {
+      if (!(error instanceof AppError) || error.code !== GAP) return 0
+      const after = await position()
+      if (rewoundAt === after) {
+        await wantResend(database, { stream, group: subscriber.group, after })
+        return behind
+      }
+      rewoundAt = after
+      return 0
+    }
     const turn = async (): Promise<void> => {
       if (!isRunning) return
       const topic = this.#topic(stream)
@@ -100,7 +125,7 @@ export class SimulatedBroker {
           restMs = Math.min(restMs, 1)
         } catch (error) {
           world.trace('redelivers', () => `${stream}: ${String(error)}`)
-          offset = 0
+          offset = await offsetAfter(error, offset + texts.length).catch(() => 0)
           restMs = RETRY_MS
         }
       }

@@ -1,5 +1,4 @@
 import { registerHooks } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import { findFault } from './faults.ts'
 
 /**
@@ -7,7 +6,8 @@ import { findFault } from './faults.ts'
  * socket gets those of the simulated world; a fault named in SIMULATION_FAULT is put into the one
  * place of the one file that it is meant for.
  */
-const SOURCE = new URL('../../src/', import.meta.url).href
+const ROOT = new URL('../../', import.meta.url).href
+const SOURCE = `${ROOT}src/`
 const SEAMS: Readonly<Record<string, string>> = {
   'node:timers/promises': './seams/timers.ts',
   'node:crypto': './seams/crypto.ts',
@@ -25,8 +25,7 @@ registerHooks({
   },
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context)
-    if (fault === undefined || !url.startsWith(SOURCE)) return loaded
-    if (!fileURLToPath(url).endsWith(`/src/${fault.file}`)) return loaded
+    if (fault === undefined || url !== `${ROOT}${fault.file}`) return loaded
     const { source = '' } = loaded
     const text = typeof source === 'string' ? source : Buffer.from(source as Uint8Array).toString()
     const parts = text.split(fault.find)

@@ -1,14 +1,26 @@
 import { createHash } from 'node:crypto'
 import { isUserAccount } from '#ledger/account-code.ts'
+import type { LeaderRole } from '#platform/leader.ts'
 import type { PooledTransaction, SimulatedBlock, SimulatedChain } from './chain.ts'
 import type { Change, Row, SimulatedPostgres } from './postgres.ts'
-import type { World } from './world.ts'
+import type { Process, World } from './world.ts'
 
 const text = (cell: unknown): string => String(cell)
 const big = (cell: unknown): bigint => BigInt(text(cell ?? 0))
 const INTERNAL = new Set(['trade_base', 'trade_quote', 'fee'])
 const OPEN_BATCH = new Set(['netted', 'submitted', 'reverted'])
 const CHAIN_COMMANDS = new Set(['apply_block', 'retract_block', 'finalize_block'])
+
+/** Tables, or single rows, that only the leader of a role writes. */
+const OWNERS: Readonly<Record<string, LeaderRole>> = {
+  'chain.block': 'watcher',
+  'chain.cursor': 'watcher',
+  'chain.nonce': 'txm',
+  'chain.tx_attempt': 'txm',
+  'ledger.journal_batch': 'engine',
+  'platform.consumer_position relay chain.events': 'relay',
+  'platform.consumer_position relay ledger.events': 'relay',
+}
 
 /** What must hold after every commit and every message to the chain. */
 export class Invariants {
@@ -37,7 +49,7 @@ export class Invariants {
     this.#depth = depth
     this.#seesCommits = seesCommits
     if (!seesCommits) return
-    server.onCommit((changes) => this.#committed(changes))
+    server.onCommit((changes, process) => this.#committed(changes, process))
     chain.onSent = (transaction, raw) => this.#sent(transaction, raw)
   }
 
@@ -61,9 +73,10 @@ export class Invariants {
     this.#world.check(holds, invariant, detail)
   }
 
-  #committed(changes: readonly Change[]): void {
+  #committed(changes: readonly Change[], process: Process | undefined): void {
     const byTable = Map.groupBy(changes, ({ table }) => table)
     const of = (table: string): readonly Change[] => byTable.get(table) ?? []
+    this.#leadership(changes, process)
     this.#journal(of('ledger.journal_batch'))
     this.#balances(of('ledger.transfer'), of('ledger.hold'), of('ledger.balance'))
     this.#positions(of('platform.consumer_position'), of('ledger.journal_batch'))
@@ -77,6 +90,23 @@ export class Invariants {
     this.#attempts(of('chain.nonce'))
   }
 
+  /** Raising an epoch waits for the writes under the old one, so none of those comes later. */
+  #leadership(changes: readonly Change[], process: Process | undefined): void {
+    const roles = new Set(
+      changes.map(({ table, key }) => OWNERS[table] ?? OWNERS[`${table} ${key}`]),
+    )
+    for (const role of roles) {
+      if (role === undefined) continue
+      const leader = this.#server.committed('platform.leader').get(role)
+      const leading = this.#server.clientOf(Number(leader?.['backend']))
+      this.#check(
+        leading === process,
+        'a worker writes only while it leads',
+        () => `${process?.name} as ${role}, which ${leading?.name} leads`,
+      )
+    }
+  }
+
   #journal(changes: readonly Change[]): void {
     for (const { after, before } of changes) {
       this.#check(before === undefined, 'I2 one-writer', () => 'a journal batch was rewritten')
@@ -85,6 +115,13 @@ export class Invariants {
       const last = batches.at(-2)
       const follows = big(after['first_seq']) === big(last?.['last_seq']) + 1n
       this.#check(follows, 'I2 one-writer', () => `batch ${text(after['first_seq'])} leaves a gap`)
+      const epoch = this.#server.committed('platform.fence').get('engine')?.['epoch']
+      this.#check(
+        after['epoch'] === epoch,
+        'I2 one-writer',
+        () =>
+          `batch ${text(after['first_seq'])} of epoch ${text(after['epoch'])} in ${text(epoch)}`,
+      )
       const hash = createHash('sha256')
         .update(after['prev_hash'] as Buffer)
         .update(text(after['body']))

@@ -33,7 +33,7 @@ export interface Surroundings {
   readonly rpcUrls: readonly string[]
   readonly finalityDepth: number
   /** Undefined reads the outbox itself. */
-  readonly broker: { producer(): EventProducer; log(): EventLog } | undefined
+  readonly broker: { producer(): EventProducer; log(database: Database): EventLog } | undefined
   /** Where commands go that are not for this process. */
   readonly forward: (node: NodeProcess) => CommandSink
 }
@@ -132,7 +132,7 @@ export class NodeProcess {
     if (plays('txm') && this.chain.txManager !== undefined)
       this.#services.push(this.chain.txManager)
     if (plays('engine')) {
-      const events = broker?.log() ?? new PgLog(base)
+      const events = broker?.log(base.database) ?? new PgLog(base)
       const leadership = this.leadership('engine')
       const engine = this.sequencer
       const make = (): Service =>
@@ -159,12 +159,15 @@ export class NodeProcess {
     if (plays('relay') && broker !== undefined) {
       const streams = ['chain.events', 'ledger.events']
       const leadership = this.leadership('relay')
-      this.#services.push(new Relay({ ...base, leadership, producer: broker.producer(), streams }))
+      const producer = broker.producer()
+      const resendRestMs = RESEND_REST_MS
+      this.#services.push(new Relay({ ...base, leadership, producer, streams, resendRestMs }))
     }
   }
 }
 
 const SETTLEMENT_INTERVAL_MS = 700
+const RESEND_REST_MS = 2000
 export const LEADER_ROLES: readonly LeaderRole[] = ['engine', 'settler', 'watcher', 'txm', 'relay']
 
 /** The engine that leads, asked over a network that may lose the answer. */

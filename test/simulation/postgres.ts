@@ -14,6 +14,9 @@ export interface Change {
   readonly after: Row | undefined
 }
 
+/** Hears what a commit changed, and who committed. */
+export type CommitWatcher = (changes: readonly Change[], process: Process | undefined) => void
+
 /** What one statement does to the tables, given its parameters. */
 export type Statement = (view: View, params: readonly unknown[]) => readonly Row[]
 
@@ -203,7 +206,9 @@ export class SimulatedPostgres {
   readonly #locks = new Map<string, Lock>()
   readonly #advisory = new Map<string, Session>()
   readonly #sessions = new Set<Session>()
-  readonly #watchers: ((changes: readonly Change[]) => void)[] = []
+  readonly #watchers: CommitWatcher[] = []
+  /** Of every connection there ever was. */
+  readonly #clients = new Map<number, Process | undefined>()
   readonly #texts = new Map<string, string>()
   readonly #known = new Map<string, Statement | undefined>()
   readonly #sequences = new Map<string, bigint>()
@@ -217,8 +222,13 @@ export class SimulatedPostgres {
   }
 
   /** Hears of every commit, in order. */
-  onCommit(watcher: (changes: readonly Change[]) => void): void {
+  onCommit(watcher: CommitWatcher): void {
     this.#watchers.push(watcher)
+  }
+
+  /** Whose connection it is, or was. */
+  clientOf(pid: number): Process | undefined {
+    return this.#clients.get(pid)
   }
 
   calm(): void {
@@ -251,6 +261,7 @@ export class SimulatedPostgres {
     this.#pids += 1
     const session = new Session(process, this.#pids)
     this.#sessions.add(session)
+    this.#clients.set(session.pid, process)
     return session
   }
 
@@ -529,7 +540,7 @@ export class SimulatedPostgres {
       const names = changes.map(({ table, key }) => `${table}[${key.slice(0, 36)}]`)
       return `${transaction.session.process?.name ?? ''} ${names.slice(0, 12).join(' ')}`
     })
-    for (const watcher of this.#watchers) watcher(changes)
+    for (const watcher of this.#watchers) watcher(changes, transaction.session.process)
   }
 
   #end(transaction: Transaction): void {

@@ -263,6 +263,7 @@ class Simulation {
     if (world.chance(1, 3)) this.#repeat(2500, () => this.#server.restart(world.between(0, 300)))
     if (world.chance(1, 3)) this.#repeat(2500, () => this.#spikeFees())
     if (world.chance(1, 3)) this.#repeat(2500, () => this.#stopBroker())
+    if (world.chance(1, 2)) this.#repeat(400, () => this.#loseMessages())
   }
 
   #repeat(meanMs: number, trouble: () => void): void {
@@ -334,6 +335,11 @@ class Simulation {
 
   #stopBroker(): void {
     this.#broker.awayUntilMs = this.#world.nowMs + this.#world.between(50, 1500)
+  }
+
+  #loseMessages(): void {
+    this.#world.trace('forget', () => 'the broker forgets its messages')
+    this.#broker.forget()
   }
 
   #heal(): void {

@@ -646,6 +646,34 @@ export const LEDGER_STATEMENTS: readonly StatementPattern[] = [
     },
   ],
   [
+    /^INSERT INTO platform\.resend_request/,
+    (view, [stream, group, after]) => {
+      view.put('platform.resend_request', placeOf(group, stream), { stream, group, after })
+      return []
+    },
+  ],
+  [
+    /^SELECT request\.consumer_group AS group/,
+    (view, [stream]) =>
+      view
+        .rows('platform.resend_request')
+        .filter((row) => row['stream'] === stream)
+        .map(({ group, after }) => ({
+          group,
+          after: big(after),
+          position: view.get('platform.consumer_position', placeOf(group, stream))?.['seq'] ?? null,
+          is_kept: view.get('platform.outbox', `${text(stream)}/${big(after) + 1n}`) !== undefined,
+        })),
+  ],
+  [
+    /^DELETE FROM platform\.resend_request/,
+    (view, [stream, groups]) => {
+      for (const group of readArray(groups))
+        view.remove('platform.resend_request', placeOf(group, stream))
+      return []
+    },
+  ],
+  [
     /^SELECT platform\.append_events/,
     (view, p) => {
       appendEvents(view, p)

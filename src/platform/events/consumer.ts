@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database, Tx } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 import { platformErrors } from '../errors.ts'
@@ -7,6 +8,7 @@ import type { Log } from '../log.ts'
 import type { CounterMetric, GaugeMetric, Metrics } from '../metrics.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import type { Envelope } from './event.ts'
+import { noteSeen } from './groups.ts'
 import type { EventLog, EventSubscription } from './log.ts'
 import { isOurs, lockPosition, readPosition, takeRun, writePosition } from './position.ts'
 
@@ -25,6 +27,8 @@ export interface ConsumerOptions {
   readonly deadLetter?: { readonly log: Log }
 }
 
+const SEEN_INTERVAL_MS = 30_000
+
 /** Applies each event of a stream exactly once: its effect and the position commit together. */
 export class Consumer implements Service {
   readonly name: string
@@ -38,6 +42,8 @@ export class Consumer implements Service {
   /** After a failure events go one by one, so that those before the bad one get through. */
   #oneByOne = false
   readonly #office: DeadLetterOffice | undefined
+  readonly #abort = new AbortController()
+  #presence: Promise<void> | undefined
 
   constructor(options: ConsumerOptions) {
     const { group, stream, log, metrics, database } = options
@@ -59,17 +65,31 @@ export class Consumer implements Service {
   async start(signal: AbortSignal): Promise<void> {
     const { database, group, stream } = this.#options
     await inTransaction(database, (tx) => lockPosition(tx, group, stream))
+    this.#presence ??= this.#staySeen()
     await this.#subscription.start(signal)
     await this.#office?.start()
   }
 
   async stop(): Promise<void> {
+    this.#abort.abort()
+    await this.#presence
     await this.#office?.stop()
     await this.#subscription.stop()
   }
 
   health(): Health {
     return this.#gap === undefined ? this.#subscription.health() : { ok: false, detail: this.#gap }
+  }
+
+  /** Its position may stand still for long, which must not look like a group that is gone. */
+  async #staySeen(): Promise<void> {
+    const { database, group, stream } = this.#options
+    const { signal } = this.#abort
+    while (!signal.aborted) {
+      // A database that is away is for the subscription to tell.
+      await noteSeen(database, group, stream).catch(() => undefined)
+      await sleep(SEEN_INTERVAL_MS, undefined, { signal }).catch(() => undefined)
+    }
   }
 
   async #handle(batch: readonly Envelope[]): Promise<void> {

@@ -37,6 +37,7 @@ export class DeadLetterOffice {
       'group',
       'stream',
     ])
+    this.#letters.inc({ group, stream }, 0)
     this.#loop = new Loop({
       name: `dead-letters.${group}.${stream}`,
       intervalMs: LOOK_INTERVAL_MS,

@@ -55,6 +55,12 @@ export async function listDeadLetters(db: Db, limit: number): Promise<readonly D
   }))
 }
 
+/** How many events of all groups wait for somebody to look at them. */
+export async function countDeadLetters(db: Db): Promise<bigint> {
+  const rows = await db.query<{ count: bigint }>('SELECT count(*) FROM platform.dead_letter')
+  return rows[0]?.count ?? 0n
+}
+
 /** Asks the consumer to try again: one letter, or all without an id. Returns how many. */
 export async function wantRetry(db: Db, id: bigint | undefined): Promise<number> {
   const rows = await db.query(

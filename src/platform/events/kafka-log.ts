@@ -19,9 +19,16 @@ import {
   type KafkaConsumer,
   type KafkaMessage,
 } from './kafka-client.ts'
-import { reportFailure, type EventLog, type EventSubscription, type Subscriber } from './log.ts'
+import {
+  isGap,
+  reportFailure,
+  type EventLog,
+  type EventSubscription,
+  type Subscriber,
+} from './log.ts'
 import { PartAssembly, readPlace } from './parts.ts'
 import { isOurs, takeRun } from './position.ts'
+import { wantResend } from './resend.ts'
 
 export interface KafkaLogOptions extends KafkaAccess {
   readonly database: Database
@@ -29,6 +36,8 @@ export interface KafkaLogOptions extends KafkaAccess {
 }
 
 const MAX_EVENTS = 256
+/** A gap that stays is told so often. */
+const GAP_INTERVAL_MS = 5000
 const FETCH_WAIT_MS = 500
 /** Without an answer of the broker for this long the subscription is sick. */
 const SILENCE_MS = 5000
@@ -71,6 +80,7 @@ class KafkaSubscription implements EventSubscription {
   #position: bigint | undefined
   /** Position at which the topic was read from its start to look for missing events. */
   #rewoundAt: bigint | undefined
+  #gapToldAtMs = -Infinity
   #hintedAtMs = -Infinity
 
   constructor(kafka: Kafka, options: KafkaLogOptions, subscriber: Subscriber) {
@@ -194,12 +204,9 @@ class KafkaSubscription implements EventSubscription {
       const envelopes = this.#ours(payload, instance)
       const beyond = await this.#deliver(envelopes, payload)
       if (beyond === undefined) return
-      if (beyond.length > 0) {
-        await this.#meetGap(consumer, beyond)
-        return
-      }
+      if (beyond.length > 0 && !(await this.#passGap(consumer, beyond))) return
       payload.resolveOffset(payload.batch.lastOffset())
-      await this.#hint(consumer, payload.batch.lastOffset())
+      if (beyond.length === 0) await this.#hint(consumer, payload.batch.lastOffset())
     } finally {
       clearInterval(beat)
     }
@@ -253,26 +260,46 @@ class KafkaSubscription implements EventSubscription {
   }
 
   async #failed(error: unknown): Promise<void> {
+    if (this.#noteFailure(error)) await this.#pause(backoffMs(this.#failures, 50, MOST_BACKOFF_MS))
+  }
+
+  /** False when the node stops, which is no failure. */
+  #noteFailure(error: unknown): boolean {
     this.#position = undefined
-    if (this.#abort.signal.aborted) return
+    if (this.#abort.signal.aborted) return false
     this.#failures += 1
     this.#lastFailure = describeFailure(error)
     reportFailure(this.#options.log, this.name, this.#failures, error)
-    await this.#pause(backoffMs(this.#failures, 50, MOST_BACKOFF_MS))
+    return true
   }
 
-  /** The topic may still hold what is missing; if not, the subscriber gets to see the gap. */
-  async #meetGap(consumer: KafkaConsumer, beyond: readonly Envelope[]): Promise<void> {
-    if (this.#rewoundAt === this.#position) {
-      try {
-        await this.#subscriber.handle(beyond.slice(0, 1))
-      } catch (error) {
-        await this.#failed(error)
-      }
+  /**
+   * Whether to read on behind a gap. The topic may still hold what is missing, so it is read from
+   * its start once. Then the relay is asked, and what it sends again comes at the topic's end, with
+   * everything that is passed over until then.
+   */
+  async #passGap(consumer: KafkaConsumer, beyond: readonly Envelope[]): Promise<boolean> {
+    const position = (this.#position ??= await this.#subscriber.position())
+    if (this.#rewoundAt !== position) {
+      this.#rewoundAt = position
+      await this.#rewind(consumer)
+      return false
     }
-    this.#position ??= await this.#subscriber.position()
-    this.#rewoundAt = this.#position
-    await this.#rewind(consumer)
+    if (performance.now() - this.#gapToldAtMs < GAP_INTERVAL_MS) return true
+    this.#gapToldAtMs = performance.now()
+    const { group, stream } = this.#subscriber
+    try {
+      await wantResend(this.#options.database, { stream, group, after: position })
+      await this.#subscriber.handle(beyond.slice(0, 1))
+    } catch (error) {
+      if (isGap(error)) return this.#noteFailure(error)
+      this.#gapToldAtMs = -Infinity
+      await this.#failed(error)
+      return false
+    }
+    // Another process of the group has come further.
+    this.#position = undefined
+    return false
   }
 
   async #hint(consumer: KafkaConsumer, lastOffset: string): Promise<void> {

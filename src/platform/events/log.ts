@@ -41,6 +41,6 @@ export function reportFailure(log: Log, reader: string, failures: number, error:
   else log.warn({ event: 'events.delivery_failed', reader, failures, error })
 }
 
-function isGap(error: unknown): boolean {
+export function isGap(error: unknown): boolean {
   return error instanceof AppError && error.code === platformErrors.stream_gap.code
 }

@@ -5,6 +5,7 @@ import type { Health, Service } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import type { CounterMetric, GaugeMetric, Metrics } from '../metrics.ts'
 import { Loop } from '../scheduler.ts'
+import { countDeadLetters } from './dead-letter.ts'
 import { pruneOutbox, readProgress, type StreamProgress } from './outbox.ts'
 import { RELAY_GROUP } from './relay.ts'
 
@@ -33,9 +34,13 @@ export class OutboxKeeper implements Service {
   readonly #options: OutboxKeeperOptions
   readonly #loop: Loop
   readonly #consumerLag: GaugeMetric
+  readonly #consumerStill: GaugeMetric
   readonly #relayLag: GaugeMetric
   readonly #rows: GaugeMetric
+  readonly #deadLetters: GaugeMetric
   readonly #pruned: CounterMetric
+  /** Groups that were told of, by stream. */
+  readonly #told = new Map<string, ReadonlySet<string>>()
 
   constructor(options: OutboxKeeperOptions) {
     const { log, metrics, intervalMs = INTERVAL_MS } = options
@@ -44,8 +49,14 @@ export class OutboxKeeper implements Service {
       'group',
       'stream',
     ])
+    this.#consumerStill = metrics.gauge(
+      'consumer_still_seconds',
+      'How long a group with events to apply has not moved',
+      ['group', 'stream'],
+    )
     this.#relayLag = metrics.gauge('relay_lag', 'Events that Kafka has yet to get', ['stream'])
     this.#rows = metrics.gauge('outbox_rows', 'Events that Postgres keeps', ['stream'])
+    this.#deadLetters = metrics.gauge('dead_letters_waiting', 'Events that groups set aside')
     this.#pruned = metrics.counter('outbox_pruned_total', 'Events removed from Postgres', [
       'stream',
     ])
@@ -70,6 +81,7 @@ export class OutboxKeeper implements Service {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
+    this.#deadLetters.set(Number(await countDeadLetters(this.#options.database)))
     for (const progress of await readProgress(this.#options.database)) {
       this.#tell(progress)
       await this.#prune(progress.stream, signal)
@@ -78,11 +90,26 @@ export class OutboxKeeper implements Service {
 
   #tell({ stream, head, kept, positions }: StreamProgress): void {
     this.#rows.set(Number(kept), { stream })
-    for (const { group, seq } of positions) {
+    for (const { group, seq, stillSeconds } of positions) {
       const lag = Number(head - seq)
-      if (group !== RELAY_GROUP) this.#consumerLag.set(lag, { group, stream })
-      else if (this.#options.isRelayed) this.#relayLag.set(lag, { stream })
+      if (group === RELAY_GROUP) {
+        if (this.#options.isRelayed) this.#relayLag.set(lag, { stream })
+        continue
+      }
+      this.#consumerLag.set(lag, { group, stream })
+      this.#consumerStill.set(lag === 0 ? 0 : stillSeconds, { group, stream })
     }
+    this.#forgetOthers(stream, new Set(positions.map(({ group }) => group)))
+  }
+
+  /** A group that was dropped is no longer behind. */
+  #forgetOthers(stream: string, groups: ReadonlySet<string>): void {
+    for (const group of this.#told.get(stream) ?? []) {
+      if (groups.has(group)) continue
+      this.#consumerLag.remove({ group, stream })
+      this.#consumerStill.remove({ group, stream })
+    }
+    this.#told.set(stream, groups)
   }
 
   async #prune(stream: string, signal: AbortSignal): Promise<void> {

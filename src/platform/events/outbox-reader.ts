@@ -31,6 +31,7 @@ export class OutboxReader implements EventSubscription {
   readonly #abort = new AbortController()
   #rest = new AbortController()
   #woken = false
+  #isToldBack = false
   #idleTurns = 0
   #failures = 0
   #lastFailure = ''
@@ -64,6 +65,12 @@ export class OutboxReader implements EventSubscription {
     if (this.#failures === 0) this.#rest.abort()
   }
 
+  /** Asks for the position again and goes on from there, after the page in hand. */
+  goBack(): void {
+    this.#isToldBack = true
+    this.wake()
+  }
+
   health(): Health {
     if (this.#failures < SICK_AFTER_FAILURES) return { ok: true }
     return { ok: false, detail: `failed ${this.#failures} times: ${this.#lastFailure}` }
@@ -82,6 +89,7 @@ export class OutboxReader implements EventSubscription {
   async #turn(): Promise<boolean> {
     const { database, position, handle } = this.#options
     try {
+      if (this.#isToldBack) this.#forgetPlace()
       this.#instance ??= await readInstance(database)
       const after = (this.#position ??= await position())
       const ahead = (await this.#takeAhead()) ?? []
@@ -121,10 +129,15 @@ export class OutboxReader implements EventSubscription {
     return ahead
   }
 
-  #fail(error: unknown): void {
+  #forgetPlace(): void {
+    this.#isToldBack = false
     this.#ahead = undefined
     this.#position = undefined
     this.#instance = undefined
+  }
+
+  #fail(error: unknown): void {
+    this.#forgetPlace()
     if (this.#abort.signal.aborted) return
     this.#failures += 1
     this.#lastFailure = describeFailure(error)

@@ -124,13 +124,20 @@ export async function pruneOutbox(tx: Tx, options: PruneOptions): Promise<number
   return Number(rows[0]?.removed ?? 0n)
 }
 
+export interface GroupProgress {
+  readonly group: string
+  readonly seq: bigint
+  /** Seconds since it moved. */
+  readonly stillSeconds: number
+}
+
 /** How far a stream has come and how far each group has read it. */
 export interface StreamProgress {
   readonly stream: string
   readonly head: bigint
   /** Events that the outbox still keeps. */
   readonly kept: bigint
-  readonly positions: readonly { readonly group: string; readonly seq: bigint }[]
+  readonly positions: readonly GroupProgress[]
 }
 
 interface ProgressRow {
@@ -139,13 +146,15 @@ interface ProgressRow {
   readonly kept: bigint
   readonly group: string | null
   readonly seq: bigint | null
+  readonly still: number | null
 }
 
 export async function readProgress(db: Db): Promise<readonly StreamProgress[]> {
   const rows = await db.query<ProgressRow>(
     `SELECT head.stream, head.seq AS head, head.seq - coalesce(
          (SELECT min(outbox.seq) - 1 FROM platform.outbox WHERE outbox.stream = head.stream), head.seq
-       ) AS kept, position.consumer_group AS group, position.seq
+       ) AS kept, position.consumer_group AS group, position.seq,
+       extract(epoch FROM clock_timestamp() - position.updated_at)::int AS still
      FROM platform.stream_head AS head
      LEFT JOIN platform.consumer_position AS position ON position.stream = head.stream
      ORDER BY head.stream, position.consumer_group`,
@@ -155,8 +164,8 @@ export async function readProgress(db: Db): Promise<readonly StreamProgress[]> {
     stream,
     head: found[0]?.head ?? 0n,
     kept: found[0]?.kept ?? 0n,
-    positions: found.flatMap(({ group, seq }) =>
-      group === null || seq === null ? [] : [{ group, seq }],
+    positions: found.flatMap(({ group, seq, still }) =>
+      group === null || seq === null ? [] : [{ group, seq, stillSeconds: Math.max(0, still ?? 0) }],
     ),
   }))
 }

@@ -22,8 +22,10 @@ export interface EventLogRig {
   readonly brokers: readonly string[]
   /** Puts a message into the transport that no outbox of this node has written. */
   readonly inject?: (stream: string, batch: readonly Envelope[]) => Promise<void>
-  /** Loses every message that the transport holds. */
+  /** Loses every message that the transport holds, and its place for them. */
   readonly lose?: (stream: string) => Promise<void>
+  /** Forgets every message of the past, as retention does, so that no sender notices. */
+  readonly forget?: (stream: string) => Promise<void>
   close(): Promise<void>
 }
 
@@ -244,6 +246,28 @@ export function describeEventLog(driver: string, makeRig: RigMaker): void {
       await consume('a')
       await expect.poll(() => effects('a'), PATIENCE).toEqual(counted(9))
     })
+
+    it('gets again what the transport forgot while events went on', async (context) => {
+      const { forget } = rig
+      if (forget === undefined) {
+        context.skip(`${driver} has no transport besides the outbox`)
+        return
+      }
+      const first = await consume('a')
+      await publish(3)
+      await expect.poll(() => effects('a'), PATIENCE).toEqual([1, 2, 3])
+      await first.stop()
+      await publish(300)
+      await expect.poll(() => readPosition(open.database, 'relay', stream), PATIENCE).toBe(303n)
+      await forget(stream)
+      await publish(3)
+      const consumer = await consume('a')
+      await expect.poll(() => effects('a'), PATIENCE).toEqual(counted(306))
+      expect(await count('stream_gaps_total')).toBeGreaterThan(0)
+      await publish(1)
+      await expect.poll(() => effects('a'), PATIENCE).toEqual(counted(307))
+      await expect.poll(() => consumer.health().ok, PATIENCE).toBe(true)
+    }, 60_000)
 
     it.each([900_000, 5_000_000])('carries a message of %i bytes among others', async (size) => {
       await consume('a')

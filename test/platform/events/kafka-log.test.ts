@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig, readEnvironment } from '#platform/config.ts'
-import { createKafka, topicOf } from '#platform/events/kafka-client.ts'
+import { createKafka, topicOf, withAdmin } from '#platform/events/kafka-client.ts'
 import { KafkaLog } from '#platform/events/kafka-log.ts'
 import { KafkaProducer } from '#platform/events/kafka-producer.ts'
 import { Relay } from '#platform/events/relay.ts'
@@ -31,6 +31,12 @@ const makeRig: RigMaker = async ({ database, metrics, streams }) => {
       await admin.deleteTopics({ topics: [topicOf(stream)] })
       await admin.disconnect()
     },
+    forget: (stream) =>
+      withAdmin(createKafka({ brokers, log: silentLog }), async (admin) => {
+        const [end] = await admin.fetchTopicOffsets(topicOf(stream))
+        const partitions = [{ partition: 0, offset: end?.high ?? '-1' }]
+        await admin.deleteTopicRecords({ topic: topicOf(stream), partitions })
+      }),
     close: async () => {
       await relay.stop()
       await leadership.stop()

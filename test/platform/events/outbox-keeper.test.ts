@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { instant } from '#kernel/time.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
 import { OutboxKeeper } from '#platform/events/outbox-keeper.ts'
+import { dropGroup } from '#platform/events/groups.ts'
 import { appendEvents } from '#platform/events/outbox.ts'
 import { writePosition } from '#platform/events/position.ts'
 import { RELAY_GROUP } from '#platform/events/relay.ts'
@@ -75,5 +76,36 @@ describe('OutboxKeeper', () => {
     await keep(true)
     await expect.poll(kept).toEqual([3n, 4n, 5n])
     await expect.poll(figures).toContain('mooring_relay_lag{stream="s"} 3')
+  })
+
+  it('tells how long a group has stood still with something to do, until it is dropped', async () => {
+    await open.database.query(
+      `UPDATE platform.consumer_position SET updated_at = clock_timestamp() - interval '1 hour'`,
+    )
+    await keep(false)
+    const still = async (): Promise<readonly string[]> =>
+      (await metrics.render())
+        .split('\n')
+        .filter((line) => line.startsWith('mooring_consumer_still'))
+    await expect.poll(still).toHaveLength(2)
+    const [quick, slow] = await still()
+    expect(quick).toBe('mooring_consumer_still_seconds{group="quick",stream="s"} 0')
+    expect(Number(slow?.split(' ').at(-1))).toBeGreaterThanOrEqual(3600)
+    await inTransaction(open.database, (tx) => dropGroup(tx, 'slow'))
+    await expect.poll(still).toEqual([quick])
+    expect((await figures()).some((line) => line.includes('slow'))).toBe(false)
+    await expect.poll(kept).toEqual([5n])
+  })
+
+  it('tells from its start on how many events were set aside', async () => {
+    const letters = async (): Promise<string | undefined> =>
+      (await metrics.render()).split('\n').find((line) => line.startsWith('mooring_dead_letters'))
+    await keep(false)
+    await expect.poll(letters).toBe('mooring_dead_letters_waiting 0')
+    await open.database.query(
+      `INSERT INTO platform.dead_letter (consumer_group, stream, seq, envelope, error, attempts)
+       VALUES ('webhooks', 's', 1, '{}', 'nobody listens', 5)`,
+    )
+    await expect.poll(letters).toBe('mooring_dead_letters_waiting 1')
   })
 })

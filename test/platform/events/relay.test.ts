@@ -7,6 +7,7 @@ import type { EventProducer } from '#platform/events/log.ts'
 import { appendEvents } from '#platform/events/outbox.ts'
 import { lockPosition, readPosition, writePosition } from '#platform/events/position.ts'
 import { Relay, RELAY_GROUP } from '#platform/events/relay.ts'
+import { listResendRequests, wantResend } from '#platform/events/resend.ts'
 import { Leadership } from '#platform/leader.ts'
 import { Metrics } from '#platform/metrics.ts'
 import { openDatabase, silentLog, type OpenDatabase } from '../../support/database.ts'
@@ -53,8 +54,9 @@ describe('Relay', () => {
     await open.close()
   })
 
-  const makeRelay = (): Relay =>
+  const makeRelay = (resendRestMs = 60_000): Relay =>
     new Relay({
+      resendRestMs,
       database: open.database,
       leadership,
       producer,
@@ -143,5 +145,66 @@ describe('Relay', () => {
     await expect.poll(() => producer.seqs.includes(2n)).toBe(true)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(await position()).toBe(1n)
+  })
+
+  describe('asked for what a topic lost', () => {
+    const asked = () => listResendRequests(open.database, 's')
+    const want = (group: string, after: bigint) =>
+      wantResend(open.database, { stream: 's', group, after })
+    const sent = () => producer.seqs.map(Number)
+
+    beforeEach(async () => {
+      await publish(5)
+      await inTransaction(open.database, async (tx) => {
+        await writePosition(tx, RELAY_GROUP, 's', 2n, 1n)
+        await writePosition(tx, 'slow', 's', 2n, 1n)
+        await writePosition(tx, 'quick', 's', 5n, 1n)
+      })
+    })
+
+    async function started(resendRestMs?: number): Promise<void> {
+      relay = makeRelay(resendRestMs)
+      await relay.start()
+      await expect.poll(position, { timeout: 5000 }).toBe(5n)
+      expect(sent()).toEqual([3, 4, 5])
+    }
+
+    it('goes back to the group that has read least, while it runs', async () => {
+      await started()
+      await want('slow', 2n)
+      await expect.poll(sent, { timeout: 5000 }).toEqual([3, 4, 5, 3, 4, 5])
+      expect(await asked()).toEqual([])
+      expect(await position()).toBe(5n)
+      await publish(1)
+      await expect.poll(sent, { timeout: 5000 }).toEqual([3, 4, 5, 3, 4, 5, 6])
+    })
+
+    it('does not go back again before its rest is over, and keeps the request until then', async () => {
+      await started(4000)
+      await want('slow', 2n)
+      await expect.poll(sent, { timeout: 5000 }).toHaveLength(6)
+      await want('slow', 2n)
+      await new Promise((resolve) => setTimeout(resolve, 1500))
+      expect(sent()).toHaveLength(6)
+      expect(await asked()).toHaveLength(1)
+      await expect.poll(sent, { timeout: 8000 }).toHaveLength(9)
+      expect(await asked()).toEqual([])
+    })
+
+    it('forgets requests of groups that have moved on or are gone', async () => {
+      await started()
+      await want('quick', 3n)
+      await want('gone', 0n)
+      await expect.poll(asked, { timeout: 5000 }).toEqual([])
+      expect(sent()).toHaveLength(3)
+    })
+
+    it('sends nothing for an event that Postgres lacks too', async () => {
+      await started()
+      await open.database.query('DELETE FROM platform.outbox WHERE seq = 3')
+      await want('slow', 2n)
+      await expect.poll(asked, { timeout: 5000 }).toEqual([])
+      expect(sent()).toHaveLength(3)
+    })
   })
 })

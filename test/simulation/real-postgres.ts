@@ -3,6 +3,7 @@ import { Database } from '#platform/db/pool.ts'
 import { translateFailure } from '#platform/db/failure.ts'
 import { inSnapshot } from '#platform/db/transaction.ts'
 import { createLog } from '#platform/log.ts'
+import { VIOLATIONS } from './commit-checks.ts'
 import type { Row, SimulatedPostgres } from './postgres.ts'
 import type { Process, World } from './world.ts'
 
@@ -23,8 +24,9 @@ const LOST = 'Connection terminated unexpectedly'
 const COPY_MS = 400
 const silent = createLog({ level: 'silent' })
 
-/** What the checks at rest look at. */
+/** What the checks at rest look at, and what those at each commit found. */
 const COPIED: readonly (readonly [table: string, key: string, sql: string])[] = [
+  ['simulation.violation', 'id', VIOLATIONS],
   ['trading.order', 'id', 'SELECT * FROM trading."order"'],
   ['trading.trade', 'id', 'SELECT id FROM trading.trade'],
   ['payments.withdrawal', 'id', 'SELECT * FROM payments.withdrawal'],
@@ -47,7 +49,8 @@ export class RealPostgres {
   readonly #url: string
   readonly #copy: SimulatedPostgres
   readonly #clients = new Map<RealClient, Process | undefined>()
-  readonly #databases: Database[] = []
+  /** Those that idle in a pool as well, which would use up the connections of the server. */
+  readonly #opened = new Map<RealClient, Process | undefined>()
   readonly #observer: Database
   /** Whether the copy shows all that was done before `isDone`, as `copyNowAndThen` was told. */
   isCopied = false
@@ -63,7 +66,6 @@ export class RealPostgres {
   /** The database as one process of the node sees it. */
   connect(): Database {
     const own = new Database({ url: this.#url, log: silent, poolSize: 8 })
-    this.#databases.push(own)
     const open = (work: () => Promise<unknown>): Promise<unknown> => {
       const process = this.#world.process()
       if (!this.#world.survives(process)) return new Promise(() => undefined)
@@ -97,7 +99,7 @@ export class RealPostgres {
 
   /** The process is gone: its connections break. */
   closeAll(process: Process): void {
-    for (const [client, owner] of this.#clients) if (owner === process) this.#break(client)
+    for (const [client, owner] of this.#opened) if (owner === process) this.#break(client)
   }
 
   /** Keeps a copy of what the checks at rest look at; one from before `isDone` proves nothing. */
@@ -121,7 +123,7 @@ export class RealPostgres {
   }
 
   async close(): Promise<void> {
-    for (const client of this.#clients.keys()) this.#break(client)
+    for (const client of this.#opened.keys()) this.#break(client)
     await this.#observer.stop().catch(() => undefined)
   }
 
@@ -135,16 +137,21 @@ export class RealPostgres {
       const copied = this.#copy.committed(table)
       for (const row of rows) copied.set(String(row[key]), row)
     }
+    const [first] = this.#copy.all('simulation.violation')
+    if (first !== undefined)
+      this.#world.violate(String(first['invariant']), String(first['detail']))
   }
 
   #break(client: RealClient): void {
     this.#clients.delete(client)
+    this.#opened.delete(client)
     client.connection.stream.destroy()
   }
 
   #wrap(client: RealClient, process: Process | undefined): unknown {
     const world = this.#world
     this.#clients.set(client, process)
+    this.#opened.set(client, process)
     const on = (event: string, listener: (...args: unknown[]) => void): void => {
       client.on(event, (...args) => world.schedule(0, () => listener(...args), process))
     }

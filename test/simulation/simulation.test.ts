@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { migrate } from '#platform/db/migrate.ts'
 import { createDatabase } from '../support/postgres.ts'
+import { installCommitChecks } from './commit-checks.ts'
 import { failureIn, runSeeds, type ChildReport } from './child.ts'
 import { FAULTS } from './faults.ts'
 
@@ -48,10 +49,11 @@ describe('the whole node in one seeded run', () => {
       expect(sumOf(reports, figure), figure).toBeGreaterThan(LEAST_SEEN[figure])
   }, 600_000)
 
-  it(`comes to rest in up to ${REAL_SEEDS} seeds on a real Postgres`, async () => {
+  it(`keeps what each commit must keep in up to ${REAL_SEEDS} seeds on a real Postgres`, async () => {
     const makeOne = () => createDatabase({ migrate: (url) => migrate({ url }) })
     const databases = await Promise.all(Array.from({ length: REAL_SEEDS }, makeOne))
     try {
+      for (const { url } of databases) await installCommitChecks(url)
       const urls = databases.map(({ url }) => url).join(',')
       const reports = await runSeeds([
         '--first',
@@ -100,6 +102,19 @@ describe('a process that runs seeds', () => {
 })
 
 describe('a fault in the code', () => {
+  it('is found at its commit on a real Postgres too', async () => {
+    const database = await createDatabase({ migrate: (url) => migrate({ url }) })
+    try {
+      await installCommitChecks(database.url)
+      const args = ['--first', '1', '--count', '1', '--databases', database.url]
+      const fault = 'the position is not written with its effect'
+      const reports = await runSeeds(args, { fault })
+      expect(failureIn(reports)).toMatchObject({ invariant: 'I7 exactly-once-effect' })
+    } finally {
+      await database.drop()
+    }
+  }, 120_000)
+
   it.concurrent.each(FAULTS)(
     'is found by an invariant: $name',
     async ({ name, foundBy, firstSeed = 1 }) => {

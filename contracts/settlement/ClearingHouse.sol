@@ -159,8 +159,8 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
         return _clock.threshold;
     }
 
-    /// @notice Latest close time of a trade batch or heartbeat and block time of the last batch, Unix seconds; the latter
-    /// starts at deployment.
+    /// @notice Latest close time of a trade batch or heartbeat and block time of the last batch, Unix seconds; 0 before the
+    /// first.
     function lastBatch() external view returns (uint64 closeTime, uint64 settledAt) {
         return (_clock.closeTime, _clock.settledAt);
     }

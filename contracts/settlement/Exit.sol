@@ -16,7 +16,7 @@ abstract contract Exit is Custody {
 
     /// @param sequence Batches settled so far.
     /// @param closeTime Latest `closeTime` of a trade batch or heartbeat, Unix seconds.
-    /// @param settledAt Block time of the last batch, Unix seconds; starts at deployment.
+    /// @param settledAt Block time of the last batch, Unix seconds; 0 before the first.
     /// @param threshold How many attestations a batch needs, here because every batch reads this word.
     struct Clock {
         uint64 sequence;
@@ -54,7 +54,6 @@ abstract contract Exit is Custody {
         if (exitDelay == 0 || exitModeAfter <= exitDelay) revert ExitDelayOutOfRange(exitDelay, exitModeAfter);
         EXIT_DELAY = exitDelay;
         EXIT_MODE_AFTER = exitModeAfter;
-        _clock.settledAt = uint64(block.timestamp);
     }
 
     /// @notice Opens the exit of the caller's account; one at a time, open until it is cancelled. Caller: a registered
@@ -87,11 +86,12 @@ abstract contract Exit is Custody {
     }
 
     /// @notice Ends deposits, settlement and withdrawals for good. Caller: anyone, when no batch was settled for
-    /// `EXIT_MODE_AFTER`; or a wallet whose request is that old and no batch has closed after it.
+    /// `EXIT_MODE_AFTER` since the last one; or a wallet whose request is that old and no batch has closed after it, also
+    /// when there never was a batch.
     function enterExitMode() external {
         if (isExitMode) revert InExitMode();
         Clock memory clock = _clock;
-        if (block.timestamp < clock.settledAt + EXIT_MODE_AFTER) {
+        if (clock.settledAt == 0 || block.timestamp < clock.settledAt + EXIT_MODE_AFTER) {
             uint64 requestedAt = _requestedAt[accountOf[msg.sender]];
             bool ignored = requestedAt != 0 && clock.closeTime <= requestedAt;
             if (!ignored || block.timestamp < requestedAt + EXIT_MODE_AFTER) revert SettlementAlive(clock.settledAt);

@@ -12,8 +12,10 @@ import {IInvestors} from "../types/IInvestors.sol";
 
 /// @title Redemption of wallet tokens: request, settle, claim.
 /// @notice The states are those of ERC-7540's asynchronous redeem: a request locks tokens here (pending), the issuer burns
-/// them against cash (claimable), the holder takes the cash (claimed). Until it is settled the holder may cancel. Trading
-/// balances are redeemed by supply batches instead. Token amounts are atoms, cash amounts are token units of asset 0.
+/// them against cash (claimable), the holder takes the cash (claimed). Until it is settled the holder may cancel. The
+/// standard leaves the price to the issuer; here the holder says the least that it may be, which is more than nothing:
+/// what is paid for in another way is redeemed as a trading balance, by a supply batch. Token amounts are atoms, cash
+/// amounts are token units of asset 0.
 abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -26,7 +28,7 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
 
     /// @param account Whose redemption it is; its wallet at the time is the one that is paid.
     /// @param amount Tokens asked for, atoms.
-    /// @param cash What the issuer paid for them, token units; zero until settled.
+    /// @param cash What the issuer paid for them, token units; until then the least that the holder asked for.
     struct Redemption {
         Stage stage;
         uint16 asset;
@@ -55,9 +57,16 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     error NotRedeemer(address caller, uint256 id);
     error WrongStage(uint256 id, Stage stage);
     error ShortPayment(uint256 expected, uint256 received);
+    error CashBelowMinimum(uint256 id, uint128 cash, uint128 minimum);
 
     /// @notice Tokens were locked for redemption.
-    event RedemptionRequested(uint256 indexed id, uint16 indexed asset, uint32 indexed account, uint256 amount);
+    event RedemptionRequested(
+        uint256 indexed id,
+        uint16 indexed asset,
+        uint32 indexed account,
+        uint256 amount,
+        uint256 minimumCash
+    );
     /// @notice The locked tokens went back to the account's wallet.
     event RedemptionCancelled(uint256 indexed id, uint16 indexed asset, uint32 indexed account, uint256 amount);
     /// @notice The locked tokens were burned against cash; the supply fell to `totalSupply`.
@@ -81,18 +90,23 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     /// @notice Locks tokens of the caller for redemption. Caller: a wallet of an account that approved this contract.
     /// @param asset An asset with a token of this suite.
     /// @param amount Atoms, at most 2⁶³−1.
+    /// @param minimumCash The least that the holder takes for all of it, token units of asset 0, at least 1.
     /// @return id The request.
-    function requestRedeem(uint16 asset, uint256 amount) external nonReentrant returns (uint256 id) {
+    function requestRedeem(
+        uint16 asset,
+        uint256 amount,
+        uint128 minimumCash
+    ) external nonReentrant returns (uint256 id) {
         AssetToken token = _redeemable(asset);
-        if (amount == 0) revert ZeroRedemption();
+        if (amount == 0 || minimumCash == 0) revert ZeroRedemption();
         if (amount > uint64(type(int64).max)) revert AmountOutOfRange(amount);
         uint32 account = INVESTOR_REGISTRY.accountOf(msg.sender);
         if (account == 0) revert Unregistered(msg.sender);
         _requireNotFrozen(account);
 
         id = ++redemptions;
-        redemptionOf[id] = Redemption(Stage.Pending, asset, account, uint64(amount), 0);
-        emit RedemptionRequested(id, asset, account, amount);
+        redemptionOf[id] = Redemption(Stage.Pending, asset, account, uint64(amount), minimumCash);
+        emit RedemptionRequested(id, asset, account, amount, minimumCash);
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
     }
 
@@ -109,11 +123,12 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     /// @notice Burns the locked tokens and takes the cash for them from the caller. Caller: ISSUER of the asset, who approved
     /// this contract for the cash.
     /// @param id A pending request.
-    /// @param cash What the holder gets, token units of asset 0.
+    /// @param cash What the holder gets, token units of asset 0; at least what the holder asked for.
     /// @param documentHash Hash of the document that explains the price.
     function settleRedeem(uint256 id, uint128 cash, bytes32 documentHash) external nonReentrant {
         Redemption memory redemption = _requireStage(id, Stage.Pending);
         _requireAssetRole(Roles.ISSUER, redemption.asset);
+        if (cash < redemption.cash) revert CashBelowMinimum(id, cash, redemption.cash);
         redemptionOf[id].stage = Stage.Claimable;
         redemptionOf[id].cash = cash;
 

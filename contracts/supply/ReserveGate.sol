@@ -25,7 +25,8 @@ struct Reserve {
 }
 
 /// @title Reserves that n of m attestors vouch for, as far as supply may rely on them.
-/// @notice Fails closed: a reserve that is unset, stale, negative, dated in the future or in other decimals is zero.
+/// @notice Fails closed: a reserve that is unset, stale, negative, dated in the future, in other decimals or stated by
+/// attestors who were replaced is zero.
 contract ReserveGate is IReserveGate, AccessManaged, Attestation {
     /// @param maxAgeSeconds How long a statement holds; 0 while the asset is not set up.
     /// @param decimals Decimals that statements about the asset must have.
@@ -37,11 +38,13 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
     }
 
     /// @param amount Zero for a negative reserve.
+    /// @param term Which attestors stated it; those of an earlier term no longer vouch for anything.
     struct Statement {
         uint128 amount;
-        uint56 asOf;
+        uint40 asOf;
         uint64 nonce;
         uint8 decimals;
+        uint16 term;
     }
 
     bytes32 private constant TYPEHASH = keccak256(
@@ -55,10 +58,13 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
     /// @notice How many attestations a statement needs; 0 while there are no attestors.
     uint8 public threshold;
 
+    /// @notice How often the attestors were set.
+    uint16 public term;
+
     /// @notice How statements about an asset are read.
     mapping(uint16 asset => Rule) public ruleOf;
 
-    /// @notice The last statement about an asset, as it was signed.
+    /// @notice The last statement about an asset, as it was signed. The next one has a larger nonce, whoever signs it.
     mapping(uint16 asset => Statement) public statementOf;
 
     error NoAttestors();
@@ -99,9 +105,10 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
 
         statementOf[reserve.asset] = Statement({
             amount: reserve.amount < 0 ? 0 : uint128(uint256(reserve.amount)),
-            asOf: uint56(reserve.asOf),
+            asOf: uint40(reserve.asOf),
             nonce: reserve.nonce,
-            decimals: reserve.decimals
+            decimals: reserve.decimals,
+            term: term
         });
         emit ReserveAttested(
             reserve.asset,
@@ -127,12 +134,13 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
         emit RuleSet(asset, decimals, maxAgeSeconds);
     }
 
-    /// @notice Replaces the attestors. Caller: RESERVE_ADMIN.
+    /// @notice Replaces the attestors; every reserve counts as unset until they have stated it. Caller: RESERVE_ADMIN.
     /// @param next At most 32 addresses, ascending; none together with threshold 0, which stops every statement.
     /// @param nextThreshold How many of them each statement needs.
     function setAttestors(address[] calldata next, uint8 nextThreshold) external restricted {
         _setAttestors(next, nextThreshold);
         threshold = nextThreshold;
+        ++term;
     }
 
     /// @notice The reserve behind an asset now, atoms, rounded down; zero unless all of it is current and sound.
@@ -163,6 +171,7 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
         Rule memory rule = ruleOf[asset];
         Statement memory last = statementOf[asset];
         if (rule.maxAgeSeconds == 0 || last.nonce == 0 || last.decimals != rule.decimals) return 0;
+        if (last.term != term) return 0;
         if (last.asOf > block.timestamp || block.timestamp - last.asOf > rule.maxAgeSeconds) return 0;
         if (rule.decimals <= rule.tokenDecimals) {
             return uint256(last.amount) * 10 ** (rule.tokenDecimals - rule.decimals);

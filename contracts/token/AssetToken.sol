@@ -19,9 +19,9 @@ import {IERC7943Fungible} from "./IERC7943.sol";
 
 /// @title A registered asset as an ERC-20 with ERC-7943; one token unit is one atom of the ledger.
 /// @notice Minted to and burned from the vault only. A sender must be registered and not frozen; a receiver also unexpired
-/// and of an allowed class; the rules of the PolicyEngine come on top. The vault and the supply controller always pay out,
-/// and receive whenever the sender may send: neither pause nor freeze nor a rule stops a settled supply change, a
-/// withdrawal, an exit or a redemption here.
+/// and of an allowed class; the rules of the PolicyEngine come on top. The vault and the supply controller always pay out:
+/// neither pause nor freeze nor a rule stops a settled supply change, a withdrawal, an exit or a redemption here. They
+/// receive only what they take themselves, of whoever may send, because they keep no book of what is just sent to them.
 /// @dev Runs behind an ERC-1967 proxy. The bases keep their plain slots in this order of inheritance; an upgrade may add
 /// fields only to the ERC-7201 struct. Upgrades wait for the UPGRADER's delay, which the deployment keeps at or above the
 /// exit delay and two cycles. The EIP-712 name is fixed, so that a new display name cannot revive old permits.
@@ -218,11 +218,13 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
         return _isOfSuite(account) || INVESTOR_REGISTRY.partyOf(account).mayReceive(_storage().allowedClasses);
     }
 
-    /// @notice Whether a transfer would pass, for want of balance too (ERC-7943). `POLICY_ENGINE.check` names the rule.
+    /// @notice Whether a transfer by the caller would pass, for want of balance too (ERC-7943): nobody but vault and supply
+    /// controller themselves moves tokens there. `POLICY_ENGINE.check` names the rule.
     function canTransfer(address from, address to, uint256 amount) external view returns (bool) {
         if (amount > balanceOf(from)) return false;
         if (_isOfSuite(from)) return to != address(0);
         if (paused() || !canSend(from) || !canReceive(to) || amount > _unfrozen(from)) return false;
+        if (_isOfSuite(to) && msg.sender != to) return false;
         return POLICY_ENGINE.check(_storage().asset, from, to, amount) == 0;
     }
 
@@ -289,7 +291,8 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
         (Party sender, Party receiver) = INVESTOR_REGISTRY.partiesOf(from, to);
         uint256 frozen = $.frozen[from];
         if (!sender.maySend() || frozen == WHOLE_WALLET) revert ERC7943CannotSend(from);
-        if (!_isOfSuite(to) && !receiver.mayReceive($.allowedClasses)) revert ERC7943CannotReceive(to);
+        bool isWelcome = _isOfSuite(to) ? msg.sender == to : receiver.mayReceive($.allowedClasses);
+        if (!isWelcome) revert ERC7943CannotReceive(to);
 
         uint256 balance = balanceOf(from);
         if (value > balance) revert ERC20InsufficientBalance(from, balance, value);

@@ -1,19 +1,10 @@
-import { JsonRpcProvider, Wallet, concat, id, keccak256, toBeHex } from 'ethers'
-import { assert, present } from '#kernel/assert.ts'
-import { readArtifact } from '../../deploy/contracts/artifact.ts'
-import { deployMooring } from '../../deploy/contracts/deployment.ts'
-import { interfaceOf } from '../../deploy/contracts/plan.ts'
-import { startAnvil } from '../../test/support/chain.ts'
-import type { Interface } from 'ethers'
+import { Wallet, concat, id, keccak256, toBeHex } from 'ethers'
+import { present } from '#kernel/assert.ts'
+import { SuiteChain } from '../../test/support/suite-chain.ts'
 import type { ContractName } from '../../deploy/contracts/artifact.ts'
 import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
-import type { TestChain } from '../../test/support/chain.ts'
 
-// Two test accounts of every anvil: the deployer, and one who holds every office.
-export const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-export const OFFICER_KEY = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
-const START_SECONDS = 1_800_000_000
-const GAS_LIMIT = 16_000_000
+export const START_SECONDS = 1_800_000_000
 
 /** Fields of a batch header in the order in which they are signed. */
 export const BATCH_TYPE = {
@@ -68,83 +59,55 @@ function ascending(wallets: readonly Wallet[]): readonly Wallet[] {
 
 /** The whole suite on a chain of its own, where every number is the same each time. */
 export class GasStage {
-  readonly chain: TestChain
-  readonly provider: JsonRpcProvider
-  readonly officer: Wallet
-  readonly suite: Deployment
   readonly attestors = ascending([1, 2, 3].map((seed) => new Wallet(id(`attestor ${seed}`))))
+  readonly #on: SuiteChain
   #isAttested = false
 
-  private constructor(
-    chain: TestChain,
-    provider: JsonRpcProvider,
-    officer: Wallet,
-    suite: Deployment,
-  ) {
-    this.chain = chain
-    this.provider = provider
-    this.officer = officer
-    this.suite = suite
+  private constructor(on: SuiteChain) {
+    this.#on = on
   }
 
   static async open(): Promise<GasStage> {
-    const chain = await startAnvil({ args: ['--timestamp', String(START_SECONDS)] })
-    const options = { staticNetwork: true, cacheTimeout: -1 }
-    const provider = new JsonRpcProvider(chain.url, chain.chainId, options)
-    provider.pollingInterval = 10
-    const officer = new Wallet(OFFICER_KEY, provider)
-    const { address } = officer
-    const offices = { admin: address, settler: address, registrar: address, pauser: address }
-    const suite = await deployMooring({
-      signer: new Wallet(DEPLOYER_KEY, provider),
-      artifacts: readArtifact,
-      settings: { ...offices, adminDelaySeconds: 0, cash: { scale: 1n }, deployCash: true },
-    })
-    return new GasStage(chain, provider, officer, suite)
+    return new GasStage(await SuiteChain.start(['--timestamp', String(START_SECONDS)]))
   }
 
   async close(): Promise<void> {
-    this.provider.destroy()
-    await this.chain.stop()
+    await this.#on.stop()
   }
 
-  interface(name: ContractName): Interface {
-    return interfaceOf(readArtifact(name).abi)
+  get officer(): Wallet {
+    return this.#on.officer
+  }
+
+  get suite(): Deployment {
+    return this.#on.suite
   }
 
   /** The only value that a view returns. */
-  async read(name: ContractName, method: string, ...values: unknown[]): Promise<unknown> {
-    const contract = this.interface(name)
-    const data = contract.encodeFunctionData(method, values)
-    const answer = await this.provider.call({ to: this.suite.contracts[name], data })
-    const result: unknown = contract.decodeFunctionResult(method, answer).at(0)
-    return result
+  read(name: ContractName, method: string, ...values: unknown[]): Promise<unknown> {
+    return this.#on.read(name, method, ...values)
   }
 
   /** Receipt gas of a call by the officer. */
   send(name: ContractName, method: string, ...values: unknown[]): Promise<number> {
-    return this.sendFrom(this.officer, name, this.suite.contracts[name], method, ...values)
+    return this.#on.send(name, method, ...values)
   }
 
   /** Receipt gas of a call by anybody, to a contract with the ABI of `name`. */
-  async sendFrom(
+  sendFrom(
     wallet: Wallet,
     name: ContractName,
     to: string,
     method: string,
     ...values: unknown[]
   ): Promise<number> {
-    const data = this.interface(name).encodeFunctionData(method, values)
-    const response = await wallet.sendTransaction({ to, data, gasLimit: GAS_LIMIT })
-    const receipt = await response.wait()
-    assert(receipt?.status === 1, `${method} on ${name}`)
-    return Number(receipt.gasUsed)
+    return this.#on.sendFrom(wallet, name, to, method, ...values)
   }
 
   /** A registered wallet with gas coin. */
   async enroll(account: number, class_ = 1): Promise<Wallet> {
-    const wallet = new Wallet(id(`wallet ${account}`), this.provider)
-    await this.chain.rpc('anvil_setBalance', [wallet.address, toBeHex(10n ** 20n)])
+    const wallet = new Wallet(id(`wallet ${account}`), this.#on.provider)
+    await this.#on.chain.rpc('anvil_setBalance', [wallet.address, toBeHex(10n ** 20n)])
     await this.send('InvestorRegistry', 'register', account, wallet.address, class_, 0, id('file'))
     return wallet
   }
@@ -187,9 +150,7 @@ export class GasStage {
   /** The next block is at this time, Unix seconds after the start. */
   async wait(seconds: number): Promise<void> {
     const time = START_SECONDS + seconds
-    await this.chain.rpc('evm_setNextBlockTimestamp', [time])
-    await this.chain.rpc('evm_mine')
+    await this.#on.chain.rpc('evm_setNextBlockTimestamp', [time])
+    await this.#on.chain.rpc('evm_mine')
   }
 }
-
-export { START_SECONDS }

@@ -14,7 +14,7 @@ import { assert } from '#kernel/assert.ts'
 import { isJsonObject, parseJson } from '#kernel/json.ts'
 import { tableLines } from '../table.ts'
 import { FAULTS } from './faults.ts'
-import type { Fault } from './faults.ts'
+import type { Fault } from './faults/fault.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const COPIED = ['contracts', 'test/contracts', 'artifacts', 'cache', 'scripts', 'src/kernel']

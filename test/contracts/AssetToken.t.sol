@@ -176,6 +176,30 @@ contract AssetTokenTest is Suite {
         Check.same(gold.totalSupply(), 1_000);
     }
 
+    function test_TokensReachTheSuiteOnlyWhenItTakesThem() external {
+        address[2] memory suite = [address(vault), address(supply)];
+        vm.prank(ALICE);
+        gold.approve(BOB, 10);
+        for (uint256 i = 0; i < suite.length; ++i) {
+            bytes memory lost = abi.encodeWithSelector(IERC7943Fungible.ERC7943CannotReceive.selector, suite[i]);
+            _refuseTransfer(ALICE, suite[i], 10, lost);
+            vm.prank(BOB);
+            vm.expectRevert(lost);
+            gold.transferFrom(ALICE, suite[i], 10);
+            Check.isTrue(!gold.canTransfer(ALICE, suite[i], 10), "by anybody");
+            vm.prank(suite[i]);
+            Check.isTrue(gold.canTransfer(ALICE, suite[i], 10), "by itself");
+        }
+        vm.startPrank(ALICE);
+        gold.approve(address(vault), 10);
+        vault.deposit(GOLD, 10);
+        gold.approve(address(supply), 10);
+        supply.requestRedeem(GOLD, 10, 1);
+        vm.stopPrank();
+        Check.same(vault.balanceOf(ALICE_ID, GOLD), 10);
+        Check.same(gold.balanceOf(address(supply)), 10);
+    }
+
     function test_VaultAndSupplyControllerAreNeverFrozenOrForced() external {
         address[2] memory holders = [address(vault), address(supply)];
         for (uint256 i = 0; i < 2; ++i) {

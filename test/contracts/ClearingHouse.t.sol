@@ -347,6 +347,25 @@ contract ClearingHouseTest is Suite {
         Check.same(vault.sequence(), 1);
     }
 
+    function test_AReplacedAttestorNoLongerCounts() external {
+        uint256[3] memory keys = _setAttestors();
+        address[] memory two = new address[](2);
+        (two[0], two[1]) = (vm.addr(keys[0]), vm.addr(keys[2]));
+        vm.prank(OFFICER);
+        vault.setAttestors(two, 2);
+        BatchHeader memory header = _header(Batch.HEARTBEAT, hex"00");
+        bytes32 digest = _digest(header);
+        bytes[] memory signatures = new bytes[](2);
+        (signatures[0], signatures[1]) = (_sign(keys[0], digest), _sign(keys[1], digest));
+        vm.prank(SETTLER);
+        vm.expectRevert(abi.encodeWithSelector(Attestation.NotAttestor.selector, vm.addr(keys[1])));
+        vault.settle(header, hex"00", signatures);
+        signatures[1] = _sign(keys[2], digest);
+        vm.prank(SETTLER);
+        vault.settle(header, hex"00", signatures);
+        Check.same(vault.sequence(), 1);
+    }
+
     function test_AttestorsAndThresholdMustMakeSense() external {
         address[] memory two = new address[](2);
         (two[0], two[1]) = (address(2), address(1));

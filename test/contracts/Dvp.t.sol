@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {CashToken} from "../../contracts/mocks/CashToken.sol";
 import {Custody} from "../../contracts/settlement/Custody.sol";
 import {Dvp} from "../../contracts/settlement/Dvp.sol";
@@ -90,6 +91,29 @@ contract DvpTest is Suite {
         _refuse(sale, purchase, abi.encodeWithSelector(DvpOrders.OrderExpired.selector, seller, sale.deadline));
     }
 
+    function test_CancellingOneOrderLeavesTheOthersCancelled() external {
+        (DvpOrder memory sale, DvpOrder memory purchase) = _orders();
+        vm.startPrank(buyer);
+        orders.cancel(300);
+        // In the same word, and in another one.
+        orders.cancel(301);
+        orders.cancel(600);
+        vm.stopPrank();
+        Check.isTrue(orders.isUsed(buyer, 300) && orders.isUsed(buyer, 301) && orders.isUsed(buyer, 600), "cancelled");
+        _refuse(sale, purchase, abi.encodeWithSelector(DvpOrders.OrderUsed.selector, buyer, 300));
+    }
+
+    function test_APauseOfTheVaultStopsSwaps() external {
+        (DvpOrder memory sale, DvpOrder memory purchase) = _orders();
+        vm.prank(PAUSER);
+        vault.pause();
+        _refuse(sale, purchase, abi.encodeWithSelector(Pausable.EnforcedPause.selector));
+        vm.prank(UNPAUSER);
+        vault.unpause();
+        vault.dvp(sale, purchase, _sign(SELLER_KEY, sale), _sign(BUYER_KEY, purchase));
+        Check.same(gold.balanceOf(buyer), 40);
+    }
+
     function test_OrdersMustMirrorEachOther() external {
         (DvpOrder memory sale, DvpOrder memory purchase) = _orders();
         bytes memory disagree = abi.encodeWithSelector(DvpOrders.OrdersDisagree.selector);
@@ -99,8 +123,12 @@ contract DvpTest is Suite {
         _refuse(sale, purchase, disagree);
         (purchase.buyAsset, purchase.signer) = (GOLD, seller);
         _refuse(sale, purchase, disagree);
-        (purchase.signer, sale.sellAmount, purchase.buyAmount) = (buyer, 0, 0);
-        _refuse(sale, purchase, abi.encodeWithSelector(DvpOrders.NothingOrdered.selector));
+        bytes memory nothing = abi.encodeWithSelector(DvpOrders.NothingOrdered.selector);
+        (purchase.signer, sale.buyAmount, purchase.sellAmount) = (buyer, 0, 0);
+        _refuse(sale, purchase, nothing);
+        (sale.buyAmount, purchase.sellAmount) = (900, 900);
+        (sale.sellAmount, purchase.buyAmount) = (0, 0);
+        _refuse(sale, purchase, nothing);
     }
 
     function test_AnOrderBindsItsCounterpartyAndItsSigner() external {

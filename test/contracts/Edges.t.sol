@@ -11,6 +11,7 @@ import {Redemptions} from "../../contracts/supply/Redemptions.sol";
 import {Reserve} from "../../contracts/supply/ReserveGate.sol";
 import {SupplyController} from "../../contracts/supply/SupplyController.sol";
 import {AssetToken} from "../../contracts/token/AssetToken.sol";
+import {Distributor} from "../../contracts/token/Distributor.sol";
 import {Batch, BatchHeader} from "../../contracts/types/Batch.sol";
 import {Encoder} from "./Encoder.sol";
 import {Suite} from "./Suite.sol";
@@ -39,6 +40,46 @@ contract EdgesTest is Suite {
         fee.approve(address(vault), 100);
         vm.expectRevert(abi.encodeWithSelector(Custody.ShortTransfer.selector, 50, 49));
         vault.deposit(3, 50);
+        vm.stopPrank();
+    }
+
+    function test_CashThatArrivesShortSettlesNoRedemption() external {
+        _grantOfAsset(Roles.ISSUER, GOLD, OFFICER, 0);
+        _mint(GOLD, ALICE_ID, 50);
+        vm.prank(SETTLER);
+        vault.withdraw("gold", ALICE_ID, GOLD, 50);
+        vm.startPrank(ALICE);
+        gold.approve(address(supply), 50);
+        uint256 id = supply.requestRedeem(GOLD, 50, 1);
+        vm.stopPrank();
+        // Cash that once took nothing now takes its fee; both keep their balances in the same places.
+        vm.etch(address(cash), address(new FeeToken()).code);
+        FeeToken(address(cash)).mint(OFFICER, 10);
+        vm.startPrank(OFFICER);
+        cash.approve(address(supply), 10);
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.ShortPayment.selector, 10, 9));
+        supply.settleRedeem(id, 10, "price");
+        vm.stopPrank();
+    }
+
+    function test_FundingThatArrivesShortOpensNoDistribution() external {
+        _grantOfAsset(Roles.DISTRIBUTOR, GOLD, OFFICER, 0);
+        FeeToken fee = new FeeToken();
+        assets.listExternal(3, address(fee), 1, ALL_CLASSES);
+        fee.mint(OFFICER, 10);
+        Distributor.Terms memory terms = Distributor.Terms(
+            GOLD,
+            3,
+            "root",
+            10,
+            uint64(block.timestamp) + 1 days,
+            0,
+            OFFICER
+        );
+        vm.startPrank(OFFICER);
+        fee.approve(address(distributor), 10);
+        vm.expectRevert(abi.encodeWithSelector(Distributor.ShortFunding.selector, 10, 9));
+        distributor.open(terms);
         vm.stopPrank();
     }
 
@@ -88,6 +129,20 @@ contract EdgesTest is Suite {
         vm.prank(SETTLER);
         vm.expectRevert(abi.encodeWithSelector(Turnover.TurnoverExceeded.selector, GOLD, 11, 10));
         vault.settle(header, records, new bytes[](0));
+    }
+
+    function test_AnExpiryBeyondTheLastHourIsTheLastHourAndTouchesNoOtherFlag() external {
+        vm.startPrank(address(registry));
+        vault.syncFlags(ALICE_ID, 3, type(uint64).max, false);
+        (uint8 class, uint256 expiresAt) = vault.flagsOf(ALICE_ID);
+        Check.same(class, 3);
+        Check.same(expiresAt, uint256(type(uint24).max) * 1 hours);
+        Check.isTrue(!vault.isFrozen(ALICE_ID), "frozen");
+        // Within the first hour of 1970 the account has ended, and 0 alone is never.
+        vault.syncFlags(ALICE_ID, 3, 1, false);
+        (, expiresAt) = vault.flagsOf(ALICE_ID);
+        Check.same(expiresAt, 1 hours);
+        vm.stopPrank();
     }
 
     function test_WhatTheVaultDoesNotHaveReadsAsNothing() external view {
@@ -147,7 +202,7 @@ contract EdgesTest is Suite {
         vault.withdraw("gold", ALICE_ID, GOLD, 50);
         vm.startPrank(ALICE);
         gold.approve(address(supply), 50);
-        uint256 id = supply.requestRedeem(GOLD, 50);
+        uint256 id = supply.requestRedeem(GOLD, 50, 1);
         vm.stopPrank();
         cash.mint(OFFICER, 10);
         vm.startPrank(OFFICER);

@@ -94,6 +94,7 @@ contract ExitTest is Suite {
 
     function test_AFreezeStopsDepositsWithdrawalsAndExitsButNoBatch() external {
         _fund(ALICE, 100);
+        _heartbeat(1);
         vm.warp(block.timestamp + EXIT_MODE_AFTER);
         vault.enterExitMode();
         _freeze(true);
@@ -126,6 +127,7 @@ contract ExitTest is Suite {
         _fund(ALICE, 100);
         vm.prank(REGISTRAR);
         registry.setClass(ALICE_ID, 1, uint64(block.timestamp) + 3_600);
+        _heartbeat(1);
         vm.warp(block.timestamp + EXIT_MODE_AFTER);
         vault.enterExitMode();
         _exit();
@@ -134,6 +136,7 @@ contract ExitTest is Suite {
 
     function test_ExitModeEndsDepositSettleAndWithdrawForGood() external {
         _fund(ALICE, 100);
+        _heartbeat(1);
         uint256 start = block.timestamp;
         vm.warp(start + EXIT_MODE_AFTER - 1);
         vm.prank(STRANGER);
@@ -159,6 +162,28 @@ contract ExitTest is Suite {
         Check.same(cash.balanceOf(ALICE), 100);
     }
 
+    function test_AVaultThatNeverSettledIsEndedOnlyByOneWhoWantsOut() external {
+        _fund(ALICE, 100);
+        uint64 start = uint64(block.timestamp);
+        vm.warp(start + 30 days);
+        bytes memory alive = abi.encodeWithSelector(Exit.SettlementAlive.selector, 0);
+        vm.prank(STRANGER);
+        vm.expectRevert(alive);
+        vault.enterExitMode();
+        vm.startPrank(ALICE);
+        vm.expectRevert(alive);
+        vault.enterExitMode();
+        vault.requestExit();
+        vm.warp(start + 30 days + EXIT_MODE_AFTER - 1);
+        vm.expectRevert(alive);
+        vault.enterExitMode();
+        vm.warp(start + 30 days + EXIT_MODE_AFTER);
+        vault.enterExitMode();
+        vm.stopPrank();
+        _exit();
+        Check.same(cash.balanceOf(ALICE), 100);
+    }
+
     function test_AnOperatorWhoIgnoresARequestLosesSettlement() external {
         _fund(ALICE, 100);
         uint64 start = uint64(block.timestamp);
@@ -172,6 +197,19 @@ contract ExitTest is Suite {
         vault.enterExitMode();
         _exit();
         Check.same(cash.balanceOf(ALICE), 100);
+    }
+
+    function test_AFrozenAccountDoesNotEndSettlement() external {
+        uint64 start = uint64(block.timestamp);
+        vm.prank(ALICE);
+        vault.requestExit();
+        _freeze(true);
+        vm.warp(start + EXIT_MODE_AFTER);
+        _heartbeat(start);
+        vm.prank(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(Custody.Frozen.selector, ALICE_ID));
+        vault.enterExitMode();
+        Check.isTrue(!vault.isExitMode(), "exit mode");
     }
 
     function test_Pitfall30_DonationsDoNotCountAsLanes() external {

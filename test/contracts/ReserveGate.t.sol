@@ -214,6 +214,30 @@ contract ReserveGateTest is Suite {
         gate.attest(_reserve(1, 100_000), new bytes[](0));
     }
 
+    function test_Pitfall12_WhatReplacedAttestorsStatedCountsAsUnset() external {
+        Reserve memory stated = _reserve(1, 100_000);
+        bytes[] memory signatures = _signed(stated);
+        gate.attest(stated, signatures);
+        Check.same(gate.reserveOf(SILVER), 1_000);
+        // The second goes; the two who signed stay.
+        address[] memory two = new address[](2);
+        (two[0], two[1]) = (vm.addr(_keys[0]), vm.addr(_keys[2]));
+        vm.prank(OFFICER);
+        gate.setAttestors(two, 2);
+        Check.same(gate.reserveOf(SILVER), 0);
+        Check.same(gate.headroom(SILVER), 0);
+        _refuseMint(1, 0);
+        // What was stated before does not come back, a new statement counts at once.
+        vm.expectRevert(abi.encodeWithSelector(ReserveGate.StaleNonce.selector, 1, 1));
+        gate.attest(stated, signatures);
+        _attest(_reserve(2, 200_000));
+        Check.same(gate.reserveOf(SILVER), 2_000);
+        // The same attestors set again are others as well.
+        vm.prank(OFFICER);
+        gate.setAttestors(two, 2);
+        Check.same(gate.reserveOf(SILVER), 0);
+    }
+
     function test_OnlyTheReserveAdminSetsRulesAndAttestors() external {
         bytes memory unauthorized = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, STRANGER);
         vm.startPrank(STRANGER);

@@ -15,6 +15,7 @@ import {Check, vm} from "./Vm.sol";
 contract SupplyTest is Suite {
     address private constant ISSUER = address(0x155);
     uint128 private constant PRICE = 700;
+    uint128 private constant LEAST = 650;
 
     function setUp() public override {
         super.setUp();
@@ -136,6 +137,19 @@ contract SupplyTest is Suite {
         _mint(GOLD, ALICE_ID, 1_000);
     }
 
+    function test_WhatRefilledBeforeANewRateDidSoAtTheOldOne() external {
+        vm.prank(OFFICER);
+        supply.setRate(GOLD, 100, 1_000);
+        _mint(GOLD, ALICE_ID, 100);
+        vm.warp(block.timestamp + 500);
+        vm.prank(OFFICER);
+        supply.setRate(GOLD, 1_000, 1_000);
+        // Of the 100 that were taken 50 are still to refill, now by one a second.
+        Check.same(supply.mintableOf(GOLD), 950);
+        vm.warp(block.timestamp + 49);
+        Check.same(supply.mintableOf(GOLD), 999);
+    }
+
     /// @dev Whatever the times, no more than capacity + what refilled can be minted.
     function testFuzz_TheBucketNeverGivesMoreThanCapacityAndRefill(uint64 capacity, uint32[6] calldata waits) external {
         uint64 size = capacity % 100_000;
@@ -176,7 +190,7 @@ contract SupplyTest is Suite {
         vault.withdraw("gold", ALICE_ID, GOLD, 1_000);
         vm.startPrank(ALICE);
         gold.approve(address(supply), amount);
-        id = supply.requestRedeem(GOLD, amount);
+        id = supply.requestRedeem(GOLD, amount, LEAST);
         vm.stopPrank();
     }
 
@@ -211,10 +225,10 @@ contract SupplyTest is Suite {
         supply.settleRedeem(id, PRICE, "price");
         vm.startPrank(ALICE);
         gold.approve(address(supply), 1);
-        uint256 second = supply.requestRedeem(GOLD, 1);
+        uint256 second = supply.requestRedeem(GOLD, 1, 1);
         vm.stopPrank();
         vm.prank(ISSUER);
-        supply.settleRedeem(second, 0, "nothing");
+        supply.settleRedeem(second, 1, "price");
         vm.prank(ALICE);
         vm.expectPartialRevert(Redemptions.WrongStage.selector);
         supply.cancelRedeem(second);
@@ -229,7 +243,7 @@ contract SupplyTest is Suite {
         vm.expectRevert(abi.encodeWithSelector(Redemptions.NotRedeemer.selector, STRANGER, id));
         supply.cancelRedeem(id);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.Unregistered.selector, STRANGER));
-        supply.requestRedeem(GOLD, 1);
+        supply.requestRedeem(GOLD, 1, 1);
         vm.stopPrank();
         // The issuer of another asset is a stranger here.
         _create(2, "TWO", 6, false);
@@ -244,6 +258,24 @@ contract SupplyTest is Suite {
         supply.claimRedeem(id);
     }
 
+    function test_NoTokensAreBurnedForLessThanTheHolderAskedFor() external {
+        uint256 id = _request(400);
+        (, , , , uint128 asked) = supply.redemptionOf(id);
+        Check.same(asked, LEAST);
+        vm.startPrank(ISSUER);
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.CashBelowMinimum.selector, id, 0, LEAST));
+        supply.settleRedeem(id, 0, "price");
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.CashBelowMinimum.selector, id, LEAST - 1, LEAST));
+        supply.settleRedeem(id, LEAST - 1, "price");
+        Check.same(gold.totalSupply(), 1_000);
+        supply.settleRedeem(id, LEAST, "price");
+        vm.stopPrank();
+        Check.same(gold.totalSupply(), 600);
+        vm.prank(ALICE);
+        supply.claimRedeem(id);
+        Check.same(cash.balanceOf(ALICE), LEAST);
+    }
+
     function test_AnIssuerWithADelayedRoleIsRefused() external {
         uint256 id = _request(400);
         _grantOfAsset(Roles.ISSUER, GOLD, OFFICER, 1 days);
@@ -255,11 +287,14 @@ contract SupplyTest is Suite {
     function test_WhatCannotBeRedeemedIsRefused() external {
         vm.startPrank(ALICE);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.UnknownAsset.selector, 0));
-        supply.requestRedeem(0, 1);
+        supply.requestRedeem(0, 1, 1);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.ZeroRedemption.selector));
-        supply.requestRedeem(GOLD, 0);
+        supply.requestRedeem(GOLD, 0, 1);
+        // A holder asks for something, so that nothing is never enough.
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.ZeroRedemption.selector));
+        supply.requestRedeem(GOLD, 1, 0);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.AmountOutOfRange.selector, 1 << 63));
-        supply.requestRedeem(GOLD, 1 << 63);
+        supply.requestRedeem(GOLD, 1 << 63, 1);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.WrongStage.selector, 5, Redemptions.Stage.None));
         supply.claimRedeem(5);
         vm.stopPrank();

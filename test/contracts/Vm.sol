@@ -18,6 +18,9 @@ interface Vm {
     function expectEmit(address emitter) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function getCode(string calldata artifact) external view returns (bytes memory);
+    function etch(address target, bytes calldata code) external;
+    function record() external;
+    function accesses(address target) external returns (bytes32[] memory reads, bytes32[] memory writes);
     function assume(bool condition) external pure;
     function store(address target, bytes32 slot, bytes32 value) external;
 }

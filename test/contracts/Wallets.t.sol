@@ -5,6 +5,7 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {Roles} from "../../contracts/access/Roles.sol";
 import {InvestorRegistry} from "../../contracts/compliance/InvestorRegistry.sol";
+import {Parties, Party} from "../../contracts/compliance/Party.sol";
 import {WalletBook} from "../../contracts/compliance/WalletBook.sol";
 import {Distributor} from "../../contracts/token/Distributor.sol";
 import {Suite} from "./Suite.sol";
@@ -390,12 +391,50 @@ contract WalletsTest is Suite {
         Check.same(cash.balanceOf(_second), 500);
     }
 
-    function test_Pitfall27_OnlyCodesAndHashesAreStored() external view {
-        (uint32 account, uint8 class, uint64 expiry) = registry.investorOf(ALICE);
-        Check.same(account, ALICE_ID);
-        Check.same(class, 1);
-        Check.same(expiry, 0);
-        Check.same(registry.identityHashOf(ALICE_ID), bytes32(uint256(ALICE_ID)));
+    function test_Pitfall27_OnlyCodesAndHashesAreStored() external {
+        InvestorRegistry.Claim memory claim = _claim(vm.addr(ISSUER_KEY));
+        claim.expiresAt = uint64(block.timestamp) + 30 days;
+        bytes memory signature = _sign(ISSUER_KEY, claim);
+        uint256 flags = (uint256(claim.expiresAt / 1 hours) << 8) | claim.class;
+        vm.record();
+        _submit(claim, signature);
+
+        // The registry keeps who the wallet is, whose the account is, the hash of the file, and that the nonce is used.
+        bytes32[4] memory known = [
+            bytes32(Party.unwrap(registry.partyOf(claim.wallet))),
+            bytes32(uint256(uint160(claim.wallet))),
+            claim.identityHash,
+            bytes32(uint256(1))
+        ];
+        Check.same(known[0], bytes32(Party.unwrap(Parties.first(claim.account, claim.class, claim.expiresAt, 1))));
+        bytes32[] memory written = _written(address(registry));
+        Check.same(written.length, known.length);
+        for (uint256 i = 0; i < written.length; ++i) {
+            bool isKnown = false;
+            for (uint256 j = 0; j < known.length; ++j) isKnown = isKnown || written[i] == known[j];
+            Check.isTrue(isKnown, "the registry stored something else");
+        }
+        // The vault keeps the account of the wallet, class and hour of expiry.
+        written = _written(address(vault));
+        Check.same(written.length, 2);
+        Check.isTrue(written[0] != written[1], "two facts");
+        for (uint256 i = 0; i < 2; ++i) {
+            bool isKnown = uint256(written[i]) == claim.account || uint256(written[i]) == flags << 216;
+            Check.isTrue(isKnown, "the vault stored something else");
+        }
+    }
+
+    /// @dev What a contract has in the slots that were written since `record`, each once.
+    function _written(address target) private returns (bytes32[] memory words) {
+        (, bytes32[] memory slots) = vm.accesses(target);
+        uint256 count = 0;
+        for (uint256 i = 0; i < slots.length; ++i) {
+            bool isFirst = true;
+            for (uint256 j = 0; j < i; ++j) isFirst = isFirst && slots[j] != slots[i];
+            if (isFirst) slots[count++] = slots[i];
+        }
+        words = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) words[i] = vm.load(target, slots[i]);
     }
 
     function test_EachFunctionIsForItsRoleOnly() external {

@@ -1,18 +1,24 @@
 /**
  * Who may call what. Every function that can change something has an entry, or the test fails.
  *
- * - `open`: anyone; what the call does to whom is decided by signatures, rows or the caller's own account
- * - `role:X`: holders of X, by the Authority
+ * - `open:X`: anyone; what the call does to whom is decided by signatures, rows or the caller's own account. A call
+ *   without meaning by a stranger ends with the error X, or `passes`
+ * - `role:X`: holders of X and of no other role, by the Authority
+ * - `admin:E`: holders of ADMIN and of no other role, by the Authority about itself; anybody else gets the error E
  * - `token:X`: holders of X for the asset of this token, by the Authority
- * - `asset:X`: holders of X for the asset of the call
- * - `row:test`: holders of a role for the asset of a stored row; the Solidity test shows it
- * - `only:E`: one contract, or nobody; the error E says so
+ * - `asset:X`: holders of X for the asset of the call, or of the stored row that the call names
+ * - `only:E`: one contract, the account of a stored row, or nobody; whatever roles one holds, the error E says so
  */
 type Rules = Readonly<Record<string, string>>
 
 const MANAGED: Rules = { setAuthority: 'only:AccessManagedUnauthorized' }
-const ERC20: Rules = { approve: 'open', permit: 'open', transfer: 'open', transferFrom: 'open' }
-const ADMIN_OF_AUTHORITY = 'only:AccessManagerUnauthorizedAccount'
+const ERC20: Rules = {
+  approve: 'open:ERC20InvalidSpender',
+  permit: 'open:ECDSAInvalidSignature',
+  transfer: 'open:ERC20InvalidReceiver',
+  transferFrom: 'open:ERC20InvalidApprover',
+}
+const ADMIN_OF_AUTHORITY = 'admin:AccessManagerUnauthorizedAccount'
 const MODULE: Rules = { ...MANAGED, record: 'only:NotEngine', detached: 'only:NotEngine' }
 
 export const MODULES = [
@@ -35,13 +41,13 @@ export const EXPECTED: Readonly<Record<string, Rules>> = {
     setTargetAdminDelay: ADMIN_OF_AUTHORITY,
     setTargetClosed: ADMIN_OF_AUTHORITY,
     updateAuthority: ADMIN_OF_AUTHORITY,
-    execute: 'only:AccessManagerUnauthorizedCall',
+    execute: 'admin:AccessManagerUnauthorizedCall',
     schedule: 'only:AccessManagerUnauthorizedCall',
     bindAsset: 'only:NotAssetRegistry',
-    cancel: 'open',
-    consumeScheduledOp: 'open',
-    multicall: 'open',
-    renounceRole: 'open',
+    cancel: 'open:AccessManagerNotScheduled',
+    consumeScheduledOp: 'open:nothing said',
+    multicall: 'open:passes',
+    renounceRole: 'open:AccessManagerBadConfirmation',
   },
   InvestorRegistry: {
     ...MANAGED,
@@ -55,9 +61,9 @@ export const EXPECTED: Readonly<Record<string, Rules>> = {
     vetoRecovery: 'role:FREEZER',
     proposeRecovery: 'role:RECOVERY',
     executeRecovery: 'role:RECOVERY',
-    cancelClaim: 'open',
-    linkWallet: 'open',
-    unlinkWallet: 'open',
+    cancelClaim: 'open:passes',
+    linkWallet: 'open:UnknownAccount',
+    unlinkWallet: 'open:WalletUnknown',
   },
   PolicyEngine: {
     ...MANAGED,
@@ -74,6 +80,7 @@ export const EXPECTED: Readonly<Record<string, Rules>> = {
   AssetToken: {
     ...MANAGED,
     ...ERC20,
+    approve: 'open:ERC7943CannotSend',
     initialize: 'only:InvalidInitialization',
     mint: 'only:NotSupplyController',
     burn: 'only:NotSupplyController',
@@ -93,7 +100,7 @@ export const EXPECTED: Readonly<Record<string, Rules>> = {
     setDocument: 'asset:ISSUER',
     removeDocument: 'asset:ISSUER',
     announceAction: 'asset:ISSUER',
-    cancelAction: 'row:test_OnlyTheIssuerOfTheAssetSpeaksForIt',
+    cancelAction: 'asset:ISSUER',
   },
   SupplyController: {
     ...MANAGED,
@@ -104,17 +111,17 @@ export const EXPECTED: Readonly<Record<string, Rules>> = {
     setRate: 'role:SUPPLY_ADMIN',
     setReserveGate: 'role:SUPPLY_ADMIN',
     lowerCeiling: 'role:PAUSER',
-    raiseCeiling: 'open',
-    requestRedeem: 'open',
-    cancelRedeem: 'row:test_ARedemptionIsItsHoldersAndTheIssuersOfItsAssetOnly',
-    settleRedeem: 'row:test_ARedemptionIsItsHoldersAndTheIssuersOfItsAssetOnly',
-    claimRedeem: 'row:test_ARedemptionIsItsHoldersAndTheIssuersOfItsAssetOnly',
+    raiseCeiling: 'open:CeilingNotRaisable',
+    requestRedeem: 'open:Unregistered',
+    cancelRedeem: 'only:NotRedeemer',
+    settleRedeem: 'asset:ISSUER',
+    claimRedeem: 'only:NotRedeemer',
   },
   ReserveGate: {
     ...MANAGED,
     setRule: 'role:RESERVE_ADMIN',
     setAttestors: 'role:RESERVE_ADMIN',
-    attest: 'open',
+    attest: 'open:NoAttestors',
   },
   ClearingHouse: {
     ...MANAGED,
@@ -127,21 +134,21 @@ export const EXPECTED: Readonly<Record<string, Rules>> = {
     listAsset: 'only:NotAssetRegistry',
     syncFlags: 'only:NotInvestorRegistry',
     syncWallet: 'only:NotInvestorRegistry',
-    deposit: 'open',
-    depositWithPermit: 'open',
-    requestExit: 'open',
-    cancelExit: 'open',
-    executeExit: 'open',
-    enterExitMode: 'open',
-    dvp: 'open',
+    deposit: 'open:Unregistered',
+    depositWithPermit: 'open:AllowanceTooLow',
+    requestExit: 'open:Unregistered',
+    cancelExit: 'open:Unregistered',
+    executeExit: 'open:Unregistered',
+    enterExitMode: 'open:SettlementAlive',
+    dvp: 'open:NothingOrdered',
   },
-  DvpOrders: { fill: 'only:NotVault', cancel: 'open' },
+  DvpOrders: { fill: 'only:NotVault', cancel: 'open:passes' },
   Distributor: {
     ...MANAGED,
     open: 'asset:DISTRIBUTOR',
-    claim: 'open',
-    collectWithheld: 'open',
-    sweep: 'open',
+    claim: 'open:UnknownDistribution',
+    collectWithheld: 'open:UnknownDistribution',
+    sweep: 'open:UnknownDistribution',
   },
-  CashToken: { ...ERC20, mint: 'open' },
+  CashToken: { ...ERC20, mint: 'open:ERC20InvalidReceiver' },
 }

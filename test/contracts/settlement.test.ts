@@ -1,24 +1,9 @@
-import {
-  AbiCoder,
-  Contract,
-  JsonRpcProvider,
-  TypedDataEncoder,
-  Wallet,
-  concat,
-  id,
-  keccak256,
-  toBeHex,
-} from 'ethers'
+import { AbiCoder, TypedDataEncoder, Wallet, concat, id, keccak256, toBeHex } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readArtifact } from '../../deploy/contracts/artifact.ts'
-import { deployMooring } from '../../deploy/contracts/deployment.ts'
 import { ROLES } from '../../deploy/contracts/permission.ts'
-import { interfaceOf } from '../../deploy/contracts/plan.ts'
-import { startAnvil } from '../support/chain.ts'
+import { BATCH_TYPE } from '../../scripts/contracts/gas-stage.ts'
 import type { ContractName } from '../../deploy/contracts/artifact.ts'
-import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
-import type { TestChain } from '../support/chain.ts'
-import { BATCH_TYPE, DEPLOYER_KEY, OFFICER_KEY } from '../../scripts/contracts/gas-stage.ts'
+import { SuiteChain } from '../support/suite-chain.ts'
 
 interface Header {
   readonly prevHead: string
@@ -44,59 +29,20 @@ const ACCOUNTS = 100
 const FIRST_ACCOUNT = 16
 const ASSETS = [1, 2, 3, 4, 5, 6, 7, 8]
 
-let chain: TestChain
-let provider: JsonRpcProvider
-let officer: Wallet
-let suite: Deployment
+let chain: SuiteChain
 
 beforeAll(async () => {
-  chain = await startAnvil()
-  provider = new JsonRpcProvider(chain.url, chain.chainId, {
-    staticNetwork: true,
-    cacheTimeout: -1,
-  })
-  provider.pollingInterval = 10
-  officer = new Wallet(OFFICER_KEY, provider)
-  const { address } = officer
-  suite = await deployMooring({
-    signer: new Wallet(DEPLOYER_KEY, provider),
-    artifacts: readArtifact,
-    settings: {
-      admin: address,
-      settler: address,
-      registrar: address,
-      pauser: address,
-      adminDelaySeconds: 0,
-      cash: { scale: 1n },
-      deployCash: true,
-    },
-  })
+  chain = await SuiteChain.start()
 })
 
-afterAll(async () => {
-  provider.destroy()
-  await chain.stop()
-})
+afterAll(() => chain.stop())
 
-function contract(name: ContractName): Contract {
-  return new Contract(suite.contracts[name], interfaceOf(readArtifact(name).abi), officer)
-}
-
-async function read(name: ContractName, method: string, ...values: unknown[]): Promise<unknown> {
-  const result: unknown = await contract(name).getFunction(method)(...values)
-  return result
+function read(name: ContractName, method: string, ...values: unknown[]): Promise<unknown> {
+  return chain.read(name, method, ...values)
 }
 
 async function send(name: ContractName, method: string, ...values: unknown[]): Promise<bigint> {
-  const data = contract(name).interface.encodeFunctionData(method, values)
-  const response = await officer.sendTransaction({
-    to: suite.contracts[name],
-    data,
-    gasLimit: 16_000_000,
-  })
-  const receipt = await response.wait()
-  expect(receipt?.status, `${method} on ${name}`).toBe(1)
-  return receipt?.gasUsed ?? 0n
+  return BigInt(await chain.send(name, method, ...values))
 }
 
 function leg(amount: bigint): string {
@@ -123,7 +69,7 @@ async function headerOf(kind: number, records: string, supply?: [number, bigint]
     prevHead: String(prevHead),
     sequence: BigInt(String(sequence)) + 1n,
     kind,
-    closeTime: (await provider.getBlock('latest'))?.timestamp ?? 0,
+    closeTime: (await chain.provider.getBlock('latest'))?.timestamp ?? 0,
     supplyAsset: supply?.[0] ?? 0,
     supplyChange: supply?.[1] ?? 0n,
     recordsHash: keccak256(records),
@@ -134,8 +80,8 @@ async function headerOf(kind: number, records: string, supply?: [number, bigint]
 }
 
 function domain(): { name: string; version: string; chainId: number; verifyingContract: string } {
-  const verifyingContract = suite.contracts.ClearingHouse
-  return { name: 'Mooring', version: '1', chainId: suite.chainId, verifyingContract }
+  const verifyingContract = chain.suite.contracts.ClearingHouse
+  return { name: 'Mooring', version: '1', chainId: chain.suite.chainId, verifyingContract }
 }
 
 async function settle(
@@ -153,7 +99,7 @@ async function settle(
 test('the head of a batch is the EIP-712 hash that ethers computes from its header', async () => {
   const genesis = AbiCoder.defaultAbiCoder().encode(
     ['string', 'uint256', 'address'],
-    ['mooring.head.v1', suite.chainId, suite.contracts.ClearingHouse],
+    ['mooring.head.v1', chain.suite.chainId, chain.suite.contracts.ClearingHouse],
   )
   const header = await headerOf(3, '0x00')
   expect(header.prevHead).toBe(keccak256(genesis))
@@ -187,7 +133,10 @@ describe('200 deltas with two attestations and every check on', () => {
     const ascending = addresses.toSorted((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1))
     await send('ClearingHouse', 'setAttestors', ascending, 2)
     await setCaps(10n ** 15n)
-    expect(await read('Authority', 'hasRole', ROLES.SETTLER, officer.address)).toEqual([true, 0n])
+    expect(await read('Authority', 'hasRole', ROLES.SETTLER, chain.officer.address)).toEqual([
+      true,
+      0n,
+    ])
   })
 
   test.each([...BUDGETS])('over %i words cost at most %i gas', async (words, budget) => {
@@ -240,26 +189,15 @@ function rowsOver(words: number): readonly Row[] {
 }
 
 test('the first deposit of cash costs an account at most 82,000 gas, the next one 65,000', async () => {
-  const wallet = new Wallet(id('depositor'), provider)
-  await officer.sendTransaction({ to: wallet.address, value: 10n ** 18n })
+  const wallet = new Wallet(id('depositor'), chain.provider)
+  await chain.officer.sendTransaction({ to: wallet.address, value: 10n ** 18n })
   await send('InvestorRegistry', 'register', 5_000, wallet.address, 1, 0, id('file'))
   await send('CashToken', 'mint', wallet.address, 1_000n)
-  const gas: bigint[] = []
-  for (const method of ['approve', 'deposit', 'deposit'] as const) {
-    const name = method === 'approve' ? 'CashToken' : 'ClearingHouse'
-    const values = method === 'approve' ? [suite.contracts.ClearingHouse, 1_000n] : [0, 100n]
-    const data = contract(name).interface.encodeFunctionData(method, values)
-    const sent = await wallet.sendTransaction({
-      to: suite.contracts[name],
-      data,
-      gasLimit: 200_000,
-    })
-    const receipt = await sent.wait()
-    expect(receipt?.status).toBe(1)
-    gas.push(receipt?.gasUsed ?? 0n)
-  }
-  expect(gas[1]).toBeLessThanOrEqual(82_000n)
-  expect(gas[2]).toBeLessThanOrEqual(65_000n)
+  const { CashToken: cash, ClearingHouse: house } = chain.suite.contracts
+  await chain.sendFrom(wallet, 'CashToken', cash, 'approve', house, 1_000n)
+  const deposit = () => chain.sendFrom(wallet, 'ClearingHouse', house, 'deposit', 0, 100n)
+  expect(await deposit()).toBeLessThanOrEqual(82_000)
+  expect(await deposit()).toBeLessThanOrEqual(65_000)
   expect(await read('ClearingHouse', 'balanceOf', 5_000, 0)).toBe(200n)
 })
 
@@ -276,9 +214,9 @@ async function fund(asset: number): Promise<void> {
 /** Everybody's cash, paid in by the officer's own account. */
 async function fundCash(): Promise<void> {
   const [payer, amount] = [FIRST_ACCOUNT + ACCOUNTS, 1_000n * BigInt(ACCOUNTS)]
-  await send('InvestorRegistry', 'register', payer, officer.address, 1, 0, id('file'))
-  await send('CashToken', 'mint', officer.address, amount)
-  await send('CashToken', 'approve', suite.contracts.ClearingHouse, amount)
+  await send('InvestorRegistry', 'register', payer, chain.officer.address, 1, 0, id('file'))
+  await send('CashToken', 'mint', chain.officer.address, amount)
+  await send('CashToken', 'approve', chain.suite.contracts.ClearingHouse, amount)
   await send('ClearingHouse', 'deposit', 0, amount)
   const rows = Array.from({ length: ACCOUNTS }, (_, index): Row => {
     return { account: FIRST_ACCOUNT + index, place: 0, legs: [1_000n, 0n, 0n] }

@@ -119,7 +119,7 @@ describe('leaving while the node lives', () => {
     await issuer.send('CashToken', 'mint', issuer.address, 150_000_000n)
     await issuer.send('CashToken', 'approve', controller, 150_000_000n)
     await holder.send('token', 'approve', controller, 150n)
-    await holder.send('SupplyController', 'requestRedeem', asset, 150n)
+    await holder.send('SupplyController', 'requestRedeem', asset, 150n, 150_000_000n)
     const before = await supplyOf('HARBOR')
     await issuer.send('SupplyController', 'settleRedeem', 1n, 150_000_000n, id('price list'))
     await until('the smaller supply', async () => {

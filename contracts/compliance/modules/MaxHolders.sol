@@ -6,9 +6,11 @@ import {Move} from "../IPolicyModule.sol";
 import {PolicyEngine} from "../PolicyEngine.sol";
 import {PolicyModule} from "../PolicyModule.sol";
 
-/// @title How many accounts may hold an asset.
-/// @notice Holders in wallets are counted here, holders of lanes by the clearing house; an account with both counts twice,
-/// so the true number is never above the limit. Add the module before the asset is issued, or say how many hold it.
+/// @title How many accounts may hold an asset, as far as transfers between wallets go.
+/// @notice Holders in wallets are counted here, holders of lanes by the clearing house, the system's accounts among them; an
+/// account with both counts twice, so the sum is never below the true number. A transfer between wallets that would take it
+/// past the limit is refused. A batch, a payment of the suite and a forced move are counted but never refused, so they can
+/// take it past the limit. Add the module before the asset is issued, or say how many hold it.
 contract MaxHolders is PolicyModule {
     /// @param limit Most accounts.
     /// @param holders Accounts with wallet tokens, over all their wallets.
@@ -30,7 +32,7 @@ contract MaxHolders is PolicyModule {
 
     /// @notice Sets the limit and the present number of holders. Caller: POLICY_ADMIN.
     /// @param asset Asset id.
-    /// @param limit Most accounts, in wallets and lanes together.
+    /// @param limit Most accounts, in wallets and lanes together; below the present number it only stops new holders.
     /// @param holders Accounts with wallet tokens now.
     function setLimit(uint16 asset, uint64 limit, uint64 holders) external restricted {
         countOf[asset] = Count(limit, holders);

@@ -68,7 +68,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
 
     /// @notice Applies a netted batch. The batch that is the head already returns quietly. Caller: SETTLER.
     /// @param header What the batch declares; its `hashStruct` becomes the head.
-    /// @param records Groups and packed legs (format: contracts/README.md).
+    /// @param records Groups and packed legs (format: contracts/FORMAT.md).
     /// @param attestations Exactly `threshold` signatures over the header, ascending by signer.
     function settle(
         BatchHeader calldata header,

@@ -41,13 +41,48 @@ export function contractNames(): readonly ContractName[] {
 
 /** Reads what `hardhat build` wrote; throws a file error while the contracts are not compiled. */
 export function readArtifact(name: ContractName): Artifact {
-  const file = new URL(`${CONTRACT_FOLDERS[name]}/${name}.sol/${name}.json`, FOLDER)
-  const json = parseJson(readFileSync(file, 'utf8'))
-  assert(isJsonObject(json), 'an artifact is an object')
+  return readCompiled(CONTRACT_FOLDERS[name], name)
+}
+
+/** The same of any contract in a folder under contracts/. */
+export function readCompiled(folder: string, name: string): Artifact {
+  const json = readFields(folder, name)
   const abi: unknown = json['abi']
   const bytecode = json['bytecode']
   assert(Array.isArray(abi) && typeof bytecode === 'string', 'an artifact has abi and bytecode')
   return { abi, bytecode }
+}
+
+/** Code as it is deployed, with zeros where immutables go, and the bytes of those. */
+export interface Runtime {
+  /** `0x…` */
+  readonly code: string
+  readonly immutables: readonly { readonly start: number; readonly length: number }[]
+}
+
+export function readRuntime(folder: string, name: string): Runtime {
+  const json = readFields(folder, name)
+  const code = json['deployedBytecode']
+  assert(typeof code === 'string', 'an artifact has the deployed code')
+  const references = json['immutableReferences']
+  const places: readonly unknown[] = isJsonObject(references)
+    ? Object.values(references).flat()
+    : []
+  const immutables = places.filter((place) => isJsonObject(place))
+  return {
+    code,
+    immutables: immutables.map(({ start, length }) => ({
+      start: Number(start),
+      length: Number(length),
+    })),
+  }
+}
+
+function readFields(folder: string, name: string): Readonly<Record<string, unknown>> {
+  const file = new URL(`${folder}/${name}.sol/${name}.json`, FOLDER)
+  const json = parseJson(readFileSync(file, 'utf8'))
+  assert(isJsonObject(json), 'an artifact is an object')
+  return json
 }
 
 /** SHA-256 over the creation bytecodes: another value means that the contracts changed. */

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CREATION_ORDER, creationOf, interfaceOf, planAddresses } from './plan.ts'
 import { fingerprintOf } from './artifact.ts'
 import { deployErrors } from './errors.ts'
-import { ROLES, handoverCalls } from './permission.ts'
+import { findGuardDifferences, guardLines } from './guard.ts'
+import { ROLES, grants, handoverCalls } from './permission.ts'
 import { delaysOf, requireAdminDelay } from './settings.ts'
 import { Contract, getCreateAddress } from 'ethers'
 import type { Provider, Signer, TransactionReceipt } from 'ethers'
@@ -23,24 +24,33 @@ export interface DeployInput {
   readonly report?: (line: string) => void
   /** How long one transaction may stay unmined, ms. */
   readonly miningTimeoutMs?: number
+  /** Says what would be done and sends nothing. */
+  readonly isDryRun?: boolean
 }
 
 interface Outcome extends Deployment {
   /** What this run created; empty when everything was there. */
   readonly created: readonly ContractName[]
+  /** Guards that the chain keeps otherwise than the settings say, one line each. */
+  readonly differences: readonly string[]
 }
 
 /**
  * Deploys what is missing, gives out the roles, lists cash as asset 0 and leaves the deployer without a role. Doing it
- * again with what it returned deploys nothing. The chain must mine by itself. Throws `deploy.*`.
+ * again with what it returned deploys nothing and says which guards the chain keeps otherwise than the settings. The
+ * chain must mine by itself. Throws `deploy.*`.
  */
 export async function deployMooring(input: DeployInput): Promise<Outcome> {
   const run = await DeploymentRun.start(input)
   const missing = await run.findMissing()
+  if (input.isDryRun === true) {
+    const differences = await run.foretell(missing)
+    return { ...run.result(), created: [], differences }
+  }
   const created = await run.create(missing)
   await run.handOver()
   if (created.length === 0) input.report?.('nothing to deploy: every contract is in place')
-  return { ...run.result(), created }
+  return { ...run.result(), created, differences: await run.compareGuards() }
 }
 
 /** One walk through the steps with one deployer, whose nonces it counts itself so that nothing waits in between. */
@@ -119,6 +129,29 @@ class DeploymentRun {
     const data = interfaces('Authority').encodeFunctionData('multicall', [calls])
     await this.#mined(await this.#send({ to: this.#at.Authority, data, gasLimit: 8_000_000n }))
     this.#input.report?.(`roles given; ${this.#deployer} holds none`)
+  }
+
+  /** What a run would do. */
+  async foretell(missing: readonly ContractName[]): Promise<readonly string[]> {
+    const { settings, report = () => undefined } = this.#input
+    this.#requireReachable(missing)
+    for (const name of missing) report(`would create ${name} ${this.#at[name]}`)
+    if (missing.length === 0) {
+      report('nothing to deploy: every contract is in place')
+      return await this.compareGuards()
+    }
+    for (const { role, to, delaySeconds } of grants(settings))
+      report(`would give ${role} to ${to}, whose calls wait for ${delaySeconds} s`)
+    for (const line of guardLines(settings)) report(`would set ${line}`)
+    return []
+  }
+
+  /** Tells only: the deployer, who holds no role any more, could not mend a difference. */
+  async compareGuards(): Promise<readonly string[]> {
+    const { artifacts, settings, report } = this.#input
+    const found = await findGuardDifferences(this.#provider, artifacts, this.#at, settings)
+    for (const line of found) report?.(line)
+    return found
   }
 
   result(): Deployment {

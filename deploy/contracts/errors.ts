@@ -11,6 +11,11 @@ export const deployErrors = defineErrors('deploy', {
     kind: 'invalid',
     title: 'The admin would wait less than an upgrade',
   },
+  attestors_unsupported: {
+    kind: 'invalid',
+    title: 'The node sends no attestations of batches',
+  },
+  guards_differ: { kind: 'conflict', title: 'The chain does not keep what the settings say' },
   wrong_chain: { kind: 'conflict', title: 'The addresses file belongs to another chain' },
   contracts_incomplete: {
     kind: 'conflict',
@@ -18,10 +23,15 @@ export const deployErrors = defineErrors('deploy', {
   },
   operation_refused: { kind: 'conflict', title: 'The chain refuses this operation' },
   layout_incompatible: { kind: 'conflict', title: 'The new storage layout would break the old' },
+  immutables_differ: {
+    kind: 'conflict',
+    title: 'The implementation was made for other contracts than the one that runs',
+  },
   implementation_unknown: {
     kind: 'conflict',
-    title: 'No build here made the implementation that is deployed',
+    title: 'No build here made the implementation',
   },
+  module_refused: { kind: 'conflict', title: 'This module cannot be bound or unbound' },
   node_disagrees: { kind: 'conflict', title: 'Node and chain do not say the same' },
   node_unreachable: { kind: 'unavailable', title: 'The node did not answer' },
   transaction_failed: { kind: 'conflict', title: 'A deployment transaction reverted' },

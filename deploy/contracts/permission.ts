@@ -1,8 +1,9 @@
+import { ascending } from './guard.ts'
 import { delaysOf } from './settings.ts'
 import type { Interface } from 'ethers'
 import type { ContractName } from './artifact.ts'
 import type { Addresses } from './plan.ts'
-import type { Settings } from './settings.ts'
+import type { Quorum, Settings } from './settings.ts'
 
 /** Role ids, the same as in contracts/access/Roles.sol. */
 export const ROLES = {
@@ -73,13 +74,14 @@ const PERMISSIONS: readonly {
   { contract: 'ReserveGate', role: 'RESERVE_ADMIN', functions: ['setRule', 'setAttestors'] },
 ]
 
-interface Grant {
+export interface Grant {
   readonly role: Role
   readonly to: string
   readonly delaySeconds: number
 }
 
-function grants(settings: Settings): readonly Grant[] {
+/** Who gets which role, each with the delay of its calls, seconds. */
+export function grants(settings: Settings): readonly Grant[] {
   const { admin, settler, registrar, pauser, adminDelaySeconds } = settings
   const office = (role: Role): Grant => ({ role, to: admin, delaySeconds: adminDelaySeconds })
   return [
@@ -105,25 +107,27 @@ function grants(settings: Settings): readonly Grant[] {
 /** Every class from 1 to 83: cash is for all investors. */
 const ALL_CLASSES = (1n << 84n) - 2n
 
-/** What the deployer still does as the admin: cash is asset 0, the gate answers for reserves. */
+/** What the deployer still does as the admin: cash is asset 0, the gate answers for reserves, attestors, a cap. */
 function firstCalls(
   interfaces: (name: ContractName) => Interface,
   at: Addresses,
-  { cash, reserveAttestors }: Settings,
+  { cash, reserveAttestors, batchAttestors, cashTurnoverCap }: Settings,
 ): readonly { readonly target: string; readonly data: string }[] {
   const call = (contract: ContractName, name: string, values: readonly unknown[]) => ({
     target: at[contract],
     data: interfaces(contract).encodeFunctionData(name, values),
   })
-  const signers = reserveAttestors?.addresses.toSorted((a, b) =>
-    a.toLowerCase() < b.toLowerCase() ? -1 : 1,
-  )
+  const attested = (contract: ContractName, quorum: Quorum | undefined) =>
+    quorum === undefined
+      ? []
+      : [call(contract, 'setAttestors', [ascending(quorum.addresses), quorum.threshold])]
+  const capped = cashTurnoverCap === undefined ? [] : [cashTurnoverCap]
   return [
     call('AssetRegistry', 'listExternal', [0, at.CashToken, cash.scale, ALL_CLASSES]),
     call('SupplyController', 'setReserveGate', [at.ReserveGate]),
-    ...(signers === undefined
-      ? []
-      : [call('ReserveGate', 'setAttestors', [signers, reserveAttestors?.threshold])]),
+    ...attested('ReserveGate', reserveAttestors),
+    ...attested('ClearingHouse', batchAttestors),
+    ...capped.map((cap) => call('ClearingHouse', 'setTurnoverCap', [0, cap])),
   ]
 }
 

@@ -1,5 +1,5 @@
 import { deployErrors } from './errors.ts'
-import { getAddress, isAddress } from 'ethers'
+import { ZeroAddress, getAddress, isAddress } from 'ethers'
 
 /** Who signs, and how many of them are needed. Addresses in any order. */
 export interface Quorum {
@@ -19,6 +19,10 @@ export interface Settings {
   readonly freezer?: string
   /** Who attests reserves; default: nobody, so that there are none. */
   readonly reserveAttestors?: Quorum
+  /** Who attests batches; default: nobody. The node sends no attestations: with any, each of its batches reverts. */
+  readonly batchAttestors?: Quorum
+  /** What trade batches may credit of cash per hour, atoms; default: no cap. The node does not heed it. */
+  readonly cashTurnoverCap?: bigint
   /** How long the admin's calls wait, seconds. */
   readonly adminDelaySeconds: number
   /** How long an upgrade of a token waits; default: the exit delay and two settlement cycles. */
@@ -104,17 +108,51 @@ function seconds(variables: Variables, name: string): number | undefined {
   return (variables[name] ?? '') === '' ? undefined : Number(wholeNumber(variables, name, '0'))
 }
 
+/** As many as the contracts keep. */
+const MAX_ATTESTORS = 32
+
 /** `0x…,0x…/2`: addresses and how many of them are needed. */
 function quorum(variables: Variables, name: string): Quorum | undefined {
   const value = variables[name] ?? ''
   if (value === '') return undefined
   const [list = '', threshold = ''] = value.split('/')
-  const addresses = list.split(',').map((one) => one.trim())
+  const written = list.split(',').map((one) => one.trim())
   const needed = Number(threshold)
-  const impossible = !/^[1-9]\d?$/.test(threshold) || needed > addresses.length
-  if (impossible || !addresses.every((one) => isAddress(one)))
+  const impossible = !/^[1-9]\d?$/.test(threshold) || needed > written.length
+  if (impossible || !written.every((one) => isAddress(one)))
     throw deployErrors.setting_malformed(`${name} is not of the form 0x…,0x…/2`)
-  return { addresses: addresses.map((one) => getAddress(one)), threshold: needed }
+  const addresses = written.map((one) => getAddress(one))
+  if (new Set(addresses).size < addresses.length)
+    throw deployErrors.setting_malformed(`${name} names an address twice, which would count once`)
+  if (addresses.includes(ZeroAddress) || addresses.length > MAX_ATTESTORS)
+    throw deployErrors.setting_malformed(
+      `${name} names the zero address or more than ${MAX_ATTESTORS} attestors`,
+    )
+  return { addresses, threshold: needed }
+}
+
+/** Throws `deploy.attestors_unsupported` unless somebody has said that the batches come from elsewhere. */
+function batchAttestors(variables: Variables): Quorum | undefined {
+  const found = quorum(variables, 'MOORING_BATCH_ATTESTORS')
+  if (found === undefined || variables['MOORING_BATCH_ATTESTORS_CONFIRMED'] === '1') return found
+  throw deployErrors.attestors_unsupported(
+    'the node sends no attestations, so every batch of it would revert and it would not become ready; ' +
+      'leave MOORING_BATCH_ATTESTORS out, or set MOORING_BATCH_ATTESTORS_CONFIRMED=1 where another settler sends them',
+  )
+}
+
+const MOST_CAP_DIGITS = 511n
+
+/** The chain keeps the leading digits of a cap; one that it would round is not what was asked for. */
+function turnoverCap(variables: Variables, name: string): bigint | undefined {
+  if ((variables[name] ?? '') === '') return undefined
+  const cap = wholeNumber(variables, name, '')
+  let digits = cap
+  while (digits > MOST_CAP_DIGITS && digits % 10n === 0n) digits /= 10n
+  if (cap > 0n && digits <= MOST_CAP_DIGITS) return cap
+  throw deployErrors.setting_malformed(
+    `${name} is at least 1 and, but for zeros at its end, at most ${MOST_CAP_DIGITS}`,
+  )
 }
 
 /** Leaves out what is undefined. */
@@ -125,7 +163,8 @@ function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], un
 
 /**
  * Settings from variables: `MOORING_ADMIN`, `MOORING_SETTLER`, `MOORING_REGISTRAR`, `MOORING_PAUSER`, optionally
- * `MOORING_UNPAUSER`, `MOORING_FREEZER`, `MOORING_RESERVE_ATTESTORS` (`0x…,0x…/2`), `MOORING_ADMIN_DELAY_SECONDS`
+ * `MOORING_UNPAUSER`, `MOORING_FREEZER`, `MOORING_RESERVE_ATTESTORS` (`0x…,0x…/2`), `MOORING_BATCH_ATTESTORS` (the
+ * same, with `MOORING_BATCH_ATTESTORS_CONFIRMED=1`), `MOORING_CASH_TURNOVER_CAP`, `MOORING_ADMIN_DELAY_SECONDS`
  * (172800), `MOORING_UPGRADE_DELAY_SECONDS`, `MOORING_EXIT_DELAY_SECONDS` (86400), `MOORING_EXIT_MODE_SECONDS`
  * (604800), `MOORING_CYCLE_SECONDS` (3600), `MOORING_CASH_TOKEN` (none: the test token), `MOORING_CASH_SCALE` (1).
  */
@@ -146,6 +185,8 @@ export function settingsFrom(variables: Variables): Settings {
       unpauser: optionalAddress(variables, 'MOORING_UNPAUSER'),
       freezer: optionalAddress(variables, 'MOORING_FREEZER'),
       reserveAttestors: quorum(variables, 'MOORING_RESERVE_ATTESTORS'),
+      batchAttestors: batchAttestors(variables),
+      cashTurnoverCap: turnoverCap(variables, 'MOORING_CASH_TURNOVER_CAP'),
       upgradeDelaySeconds: seconds(variables, 'MOORING_UPGRADE_DELAY_SECONDS'),
       exitDelaySeconds: seconds(variables, 'MOORING_EXIT_DELAY_SECONDS'),
       exitModeAfterSeconds: seconds(variables, 'MOORING_EXIT_MODE_SECONDS'),

@@ -1,6 +1,7 @@
 import { isJsonObject, parseJson } from '#kernel/json.ts'
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { deployErrors } from '../contracts/errors.ts'
+import type { Runtime } from '../contracts/artifact.ts'
 
 /** Where the compiler put a contract's state. */
 export interface Layout {
@@ -10,12 +11,19 @@ export interface Layout {
   readonly namespaces: Readonly<Record<string, readonly string[]>>
 }
 
+/** Where the code keeps one use of an immutable, in bytes. */
+export interface Immutable {
+  /** Contract and variable, as `AssetToken.VAULT`. */
+  readonly name: string
+  readonly start: number
+  readonly length: number
+}
+
 /** One compiled contract of a build. */
 export interface Build {
   /** Runtime code, `0x…`, with zeros where immutables go. */
   readonly code: string
-  /** Byte ranges of immutables. */
-  readonly immutables: readonly { readonly start: number; readonly length: number }[]
+  readonly immutables: readonly Immutable[]
   readonly layout: Layout
 }
 
@@ -47,8 +55,13 @@ function buildFiles(): readonly URL[] {
     .map(({ file }) => file)
 }
 
-/** The code with every immutable blanked, so that a deployed one equals the compiler's. */
-export function maskImmutables(code: string, { immutables }: Pick<Build, 'immutables'>): string {
+/** Whether a deployed code is the compiler's, whatever its immutables are. */
+export function isCodeOf(code: string, build: Runtime): boolean {
+  return maskImmutables(code, build) === maskImmutables(build.code, build)
+}
+
+/** The code with every immutable blanked. */
+function maskImmutables(code: string, { immutables }: Pick<Runtime, 'immutables'>): string {
   return immutables.reduce((masked, { start, length }) => {
     const from = 2 + start * 2
     return masked.slice(0, from) + '0'.repeat(length * 2) + masked.slice(from + length * 2)
@@ -80,15 +93,31 @@ function requireSame(where: string, before: readonly string[], after: readonly s
 function buildOf(output: unknown, compiled: Node, name: string): Build {
   const deployed = field(field(compiled, 'evm'), 'deployedBytecode')
   const references = field(deployed, 'immutableReferences')
-  const ranges = isJsonObject(references) ? Object.values(references).flatMap(nodes) : []
+  const contracts = contractsOf(output)
+  const names = variableNames(contracts)
+  const places = isJsonObject(references) ? Object.entries(references) : []
   return {
     code: `0x${String(field(deployed, 'object'))}`,
-    immutables: ranges.map((range) => ({
-      start: Number(range['start']),
-      length: Number(range['length']),
-    })),
-    layout: layoutOf(contractsOf(output), name),
+    immutables: places.flatMap(([id, ranges]) =>
+      nodes(ranges).map((range) => ({
+        name: names.get(id) ?? id,
+        start: Number(range['start']),
+        length: Number(range['length']),
+      })),
+    ),
+    layout: layoutOf(contracts, name),
   }
+}
+
+/** `Contract.variable` by the id in the syntax tree. */
+function variableNames(contracts: ReadonlyMap<unknown, Node>): ReadonlyMap<string, string> {
+  const rows = [...contracts.values()].flatMap((definition) =>
+    childrenOf(definition, 'VariableDeclaration').map(({ id, name }): [string, string] => [
+      String(id),
+      `${String(definition['name'])}.${String(name)}`,
+    ]),
+  )
+  return new Map(rows)
 }
 
 /** All contract definitions of a build by their id in the syntax tree. */

@@ -1,12 +1,13 @@
-import { ContractFactory, getAddress } from 'ethers'
+import { ContractFactory, getAddress, keccak256 } from 'ethers'
 import { deployErrors } from '../contracts/errors.ts'
 import { readArtifact } from '../contracts/artifact.ts'
 import { performCall } from './delayed-call.ts'
+import { readImmutables, requireSameImmutables } from './immutables.ts'
 import { contractOf, interfaceOfContract, readView } from './operation.ts'
-import { findBuild, maskImmutables, requireCompatible } from './storage-layout.ts'
+import { findBuild, isCodeOf, requireCompatible } from './storage-layout.ts'
 import type { Outcome } from './delayed-call.ts'
 import type { Operation } from './operation.ts'
-import type { Layout } from './storage-layout.ts'
+import type { Build, Layout } from './storage-layout.ts'
 
 export interface Upgrade {
   /** Whose token. */
@@ -20,8 +21,9 @@ const SOURCE = 'project/contracts/token/AssetToken.sol'
 const IMPLEMENTATION_SLOT = '0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc'
 
 /**
- * Upgrades the token of an asset, by way of its delay, after comparing the storage layouts of what runs and what shall
- * run. Throws `deploy.layout_incompatible`, `deploy.implementation_unknown`, `deploy.operation_refused`.
+ * Upgrades the token of an asset, by way of its delay, after comparing what runs with what shall run: the latter is the
+ * code that contracts/ compiles to, keeps every stored value in its place and serves the same contracts. Throws
+ * `deploy.implementation_unknown`, `deploy.layout_incompatible`, `deploy.immutables_differ`, `deploy.operation_refused`.
  */
 export async function upgradeToken(operation: Operation, upgrade: Upgrade): Promise<Outcome> {
   const registry = contractOf(operation, 'AssetRegistry')
@@ -31,13 +33,34 @@ export async function upgradeToken(operation: Operation, upgrade: Upgrade): Prom
   const implementation = upgrade.implementation ?? (await deployImplementation(operation, current))
   if (implementation === undefined) return 'waiting'
 
-  const before = await layoutAt(operation, current)
-  requireCompatible(before, await layoutAt(operation, implementation))
-  operation.report(`storage layout: the ${count(before)} values of ${current} keep their places`)
+  await requireSuccessor(operation, current, implementation)
   const abi = interfaceOfContract('AssetToken')
   const data = abi.encodeFunctionData('upgradeToAndCall', [implementation, '0x'])
   const title = `upgrade asset ${upgrade.asset} (${token}) from ${current} to ${implementation}`
   return await performCall(operation, { target: token, data, title })
+}
+
+async function requireSuccessor(
+  operation: Operation,
+  current: string,
+  implementation: string,
+): Promise<void> {
+  const { provider, report, deployment } = operation
+  const compiled = compiledBuild()
+  const code = await provider.getCode(implementation)
+  if (!isCodeOf(code, compiled))
+    throw deployErrors.implementation_unknown(
+      `${implementation} is not the AssetToken that contracts/ compiles to here`,
+    )
+  report(`code: ${implementation} is the compiled AssetToken, ${keccak256(code)}`)
+  const running = await provider.getCode(current)
+  const before = requireBuild(current, running)
+  requireCompatible(before.layout, compiled.layout)
+  report(`storage layout: the ${count(before.layout)} values of ${current} keep their places`)
+  const kept = readImmutables(code, compiled)
+  const suite = Object.values(deployment.contracts)
+  requireSameImmutables(readImmutables(running, before), kept, { address: implementation, suite })
+  report(`immutables: all ${kept.size} are those of ${current}, but for its own address`)
 }
 
 /** The compiled token with the immutables of the one that runs; only its layout is looked at in a dry run. */
@@ -56,7 +79,8 @@ async function deployImplementation(
     values.push(value)
   }
   if (operation.isDryRun) {
-    requireCompatible(await layoutAt(operation, current), compiledLayout())
+    const running = await operation.provider.getCode(current)
+    requireCompatible(requireBuild(current, running).layout, compiledBuild().layout)
     operation.report(`would deploy the compiled AssetToken; its storage layout fits ${current}`)
     return undefined
   }
@@ -73,28 +97,23 @@ function immutableOf(argument: string): string {
   return argument.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 }
 
-/** The layout of the code at an address, by the build that made it. */
-async function layoutAt(operation: Operation, address: string): Promise<Layout> {
-  const code = await operation.provider.getCode(address)
-  const build = findBuild(
-    SOURCE,
-    'AssetToken',
-    (one) => maskImmutables(code, one) === maskImmutables(one.code, one),
+/** The build that made the code at an address. */
+function requireBuild(address: string, code: string): Build {
+  const build = findBuild(SOURCE, 'AssetToken', (one) => isCodeOf(code, one))
+  if (build !== undefined) return build
+  throw deployErrors.implementation_unknown(
+    `${address}: compile its version of contracts/ once, so that artifacts/build-info has it`,
   )
-  if (build === undefined)
-    throw deployErrors.implementation_unknown(
-      `${address}: compile its version of contracts/ once, so that artifacts/build-info has it`,
-    )
-  return build.layout
 }
 
-function compiledLayout(): Layout {
+/** The build of the artifact, which is what would be deployed. */
+function compiledBuild(): Build {
   const { bytecode } = readArtifact('AssetToken')
   const build = findBuild(SOURCE, 'AssetToken', (one) =>
     bytecode.toLowerCase().includes(one.code.slice(2).toLowerCase()),
   )
   if (build === undefined) throw deployErrors.implementation_unknown('compile contracts/ first')
-  return build.layout
+  return build
 }
 
 function count({ variables, namespaces }: Layout): number {

@@ -46,10 +46,15 @@ export function numberVariable(name: string, otherwise: string): number {
   return Number(value)
 }
 
-/** Runs a script; a refusal is one line and exit code 1. */
+/** Runs a script of an operator. */
 export async function runScript(main: (operation: Operation) => Promise<unknown>): Promise<void> {
+  await orSayWhy(async () => await main(await openSession()))
+}
+
+/** A refusal is one line and exit code 1. */
+export async function orSayWhy(main: () => Promise<unknown>): Promise<void> {
   try {
-    await main(await openSession())
+    await main()
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error
     const detail = 'detail' in error ? `: ${String(error.detail)}` : ''

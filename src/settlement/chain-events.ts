@@ -95,6 +95,8 @@ export interface Known {
   readonly symbols: ReadonlyMap<number, string>
   /** Withdrawals of ours that had failed before the block paid them. */
   readonly late: ReadonlySet<string>
+  /** The one form in which wallets are kept, with the checksum of EIP-55; events have lower case. */
+  readonly checksum: (address: string) => string
 }
 
 /**
@@ -116,7 +118,7 @@ export function translateBlock(block: IndexedBlock, known: Known): Translation {
 
 function translateEvent(
   event: IndexedEvent,
-  { batches, symbols, late }: Known,
+  { batches, symbols, late, checksum }: Known,
 ): LedgerChainEvent | UnknownEvent | undefined {
   switch (event.name) {
     case 'Deposited':
@@ -126,7 +128,7 @@ function translateEvent(
     case 'BatchSettled':
       return batchOf(event, batches)
     case 'AccountRegistered':
-      return registeredOf(event)
+      return registeredOf(event, checksum)
     case 'ClassChanged':
       return {
         type: 'class_changed',
@@ -138,7 +140,7 @@ function translateEvent(
       return {
         type: 'wallet_changed',
         account: count(event, 'account'),
-        wallet: text(event, 'wallet'),
+        wallet: checksum(text(event, 'wallet')),
       }
     case 'AssetCreated':
       return listedOf(event, symbols)
@@ -219,11 +221,11 @@ function batchOf(
   return { type: 'batch', ...known, tx_hash: event.tx_hash }
 }
 
-function registeredOf(event: IndexedEvent): LedgerChainEvent {
+function registeredOf(event: IndexedEvent, checksum: Known['checksum']): LedgerChainEvent {
   return {
     type: 'registered',
     account: count(event, 'account'),
-    wallet: text(event, 'wallet'),
+    wallet: checksum(text(event, 'wallet')),
     class: count(event, 'class'),
     expires_at: expiryOf(event),
   }

@@ -28,6 +28,7 @@ import {
   type PaidWithdrawal,
   type UnknownEvent,
 } from './chain-events.ts'
+import { checksumOf } from './keccak-adapter.ts'
 import { insertIncident, listKnownBatches, lockState, setHalted } from './store.ts'
 
 export interface ChainEventConsumerOptions {
@@ -187,7 +188,12 @@ export class ChainEventConsumer implements Service {
       if (symbol !== undefined) symbols.set(asset, symbol)
     }
     const { late, stray } = await this.#explainPayments(withdrawalsOf(block))
-    const { command, unknown } = translateBlock(block, { batches, symbols, late })
+    const { command, unknown } = translateBlock(block, {
+      batches,
+      symbols,
+      late,
+      checksum: checksumOf,
+    })
     for (const event of [...unknown, ...stray])
       await this.#reportUnknown(event, envelope.seq, guard)
     return command

@@ -1,4 +1,4 @@
-import { AbiCoder, keccak256, toUtf8Bytes } from 'ethers'
+import { AbiCoder, getAddress, keccak256, toUtf8Bytes } from 'ethers'
 import { encodeHeader, HEADER_TYPE, type BatchHeader, type Hex } from './batch.ts'
 
 const TYPE_HASH = keccakOf(toUtf8Bytes(HEADER_TYPE))
@@ -6,6 +6,11 @@ const TYPE_HASH = keccakOf(toUtf8Bytes(HEADER_TYPE))
 /** Keccak-256, lower-case hex. */
 export function keccakOf(bytes: Uint8Array | Hex): Hex {
   return `0x${keccak256(bytes).slice(2).toLowerCase()}`
+}
+
+/** An address with the checksum of EIP-55. */
+export function checksumOf(address: string): string {
+  return getAddress(address)
 }
 
 /** The head after a batch: the EIP-712 `hashStruct` of its header. */

@@ -8,10 +8,12 @@ import { RangeService } from './range-service.ts'
 import { settlementRoutes, type SettlementRouteDeps } from './routes.ts'
 import { SettlementService, type SettlementServiceOptions } from './service.ts'
 import { Settler, type SettlerOptions } from './settler.ts'
+import { VaultService, type VaultServiceOptions } from './vault-service.ts'
 
-type Own = 'settlement' | 'mirror' | 'ranges'
+type Own = 'settlement' | 'mirror' | 'ranges' | 'vault'
 
 export type SettlementModuleOptions = Omit<SettlementServiceOptions, Own> &
+  VaultServiceOptions &
   Pick<SettlementRouteDeps, 'accounts'> &
   Pick<ChainEventConsumerOptions, 'metrics' | 'findSymbol'>
 
@@ -38,7 +40,8 @@ export interface SettlementModule {
 export function settlementModule(options: SettlementModuleOptions): SettlementModule {
   const mirror = new MirrorService(options)
   const ranges = new RangeService(options.ledger)
-  const service = new SettlementService({ ...options, mirror, ranges })
+  const vault = new VaultService(options)
+  const service = new SettlementService({ ...options, mirror, ranges, vault })
   const isListed = async (chainAsset: number): Promise<boolean> => {
     const asset = await options.ledger.findAsset(chainAsset)
     return asset !== undefined && asset.token !== null
@@ -48,7 +51,7 @@ export function settlementModule(options: SettlementModuleOptions): SettlementMo
     mirror,
     routes: settlementRoutes({ ...options, settlement: service, mirror }),
     makeSettler: (own) =>
-      new Settler({ ...options, ...own, settlement: service, mirror, ranges, isListed }),
+      new Settler({ ...options, ...own, settlement: service, mirror, ranges, vault, isListed }),
     makeConsumer: (own) => new ChainEventConsumer({ ...options, ...own }),
   }
 }

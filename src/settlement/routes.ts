@@ -49,6 +49,7 @@ function settle(deps: SettlementRouteDeps): Route {
     responses: { 201: batchReply },
     errors: [
       settlementErrors.halted,
+      settlementErrors.attestation_required,
       settlementErrors.in_progress,
       settlementErrors.nothing_to_settle,
     ],

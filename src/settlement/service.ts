@@ -39,6 +39,7 @@ import type { JournalEnd } from './range.ts'
 import type { RangeService } from './range-service.ts'
 import * as store from './store.ts'
 import { tradeLeaves, type LiabilityLeaf } from './trade-leaf.ts'
+import type { VaultService } from './vault-service.ts'
 
 export interface SettlementServiceOptions {
   readonly database: Database
@@ -52,6 +53,7 @@ export interface SettlementServiceOptions {
   readonly supply: SupplyService
   readonly mirror: MirrorService
   readonly ranges: RangeService
+  readonly vault: VaultService
 }
 
 /** What a trade shows of its settlement. */
@@ -75,6 +77,7 @@ export class SettlementService {
 
   /**
    * Nets what waits into a batch now. Throws `settlement.halted` (the mirror is compared first),
+   * `settlement.attestation_required` where the vault would refuse every batch,
    * `settlement.in_progress` while a batch is not mined, or `settlement.nothing_to_settle`.
    */
   async settle(guard: EpochGuard = OPEN): Promise<Batch> {
@@ -234,9 +237,10 @@ export class SettlementService {
   }
 
   async #requireReady(guard: EpochGuard): Promise<store.SettlementState> {
-    const { database, mirror } = this.#options
+    const { database, mirror, vault } = this.#options
     const state = await store.readState(database)
     if (state.status === 'halted') throw settlementErrors.halted(state.reason ?? undefined)
+    await vault.requireUnattested()
     const { differences } = await mirror.reconcile(guard)
     if (differences.length > 0) {
       const { reason } = await store.readState(database)

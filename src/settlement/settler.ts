@@ -21,6 +21,7 @@ import type { JournalEnd } from './range.ts'
 import type { RangeService } from './range-service.ts'
 import type { SettlementService } from './service.ts'
 import * as store from './store.ts'
+import { describeCaps, describeThreshold, type VaultService } from './vault-service.ts'
 
 export interface SettlerOptions {
   readonly database: Database
@@ -34,6 +35,7 @@ export interface SettlerOptions {
   readonly supply: SupplyService
   readonly settlement: SettlementService
   readonly mirror: MirrorService
+  readonly vault: VaultService
   readonly ranges: RangeService
   /** Rest between two batches; 0 nets on demand only. */
   readonly settlementIntervalMs: number
@@ -45,6 +47,7 @@ const CLOSED: EpochGuard = () => Promise.reject(platformErrors.fenced())
 const HEARTBEAT_MS = 86_400_000
 const MIRROR_MS = 60_000
 const STEPS_PER_TURN = 20
+const ENDED = 'settlement has ended for good'
 
 /** What each state of a managed transaction means for its batch. */
 const PROGRESS: Readonly<Record<ManagedTransaction['state'], TransactionProgress>> = {
@@ -82,15 +85,23 @@ export class Settler implements Service {
   readonly #options: SettlerOptions
   readonly #loop: Loop
   readonly #halted: GaugeMetric
+  readonly #capped: GaugeMetric
   #lastNetAt: Instant | undefined
   #lastMirrorAt: Instant | undefined
   #trouble: string | undefined
+  /** Why no batch of this node can settle, whatever it holds. */
+  #obstacle: string | undefined
+  #warning: string | undefined
   /** Of the turn: what it saw under one epoch is not written under another. */
   #guard = CLOSED
 
   constructor(options: SettlerOptions) {
     this.#options = options
     this.#halted = options.metrics.gauge('settlement_halted', '1 while settlement is halted')
+    this.#capped = options.metrics.gauge(
+      'settlement_capped_assets',
+      'Assets whose turnover the vault caps, which this node does not heed',
+    )
     this.#loop = new Loop({
       name: this.name,
       intervalMs: TURN_MS,
@@ -110,8 +121,10 @@ export class Settler implements Service {
   /** A halt is for operators to see; the node stays ready, since trading goes on. */
   health(): Health {
     const health = this.#loop.health()
-    if (!health.ok || this.#trouble === undefined) return health
-    return { ok: true, detail: this.#trouble }
+    if (!health.ok) return health
+    if (this.#obstacle !== undefined) return { ok: false, detail: this.#obstacle }
+    const detail = this.#trouble ?? this.#warning
+    return detail === undefined ? health : { ok: true, detail }
   }
 
   wake(): void {
@@ -120,7 +133,7 @@ export class Settler implements Service {
 
   /** One round: follows what is on its way, then does what is due, until nothing is. */
   async turn(signal: AbortSignal): Promise<void> {
-    if (!this.#options.leadership.isLeading()) return this.#note()
+    if (!this.#options.leadership.isLeading()) return this.#forget()
     this.#guard = this.#options.leadership.guard()
     await this.#followFinal()
     for (let step = 0; step < STEPS_PER_TURN && !signal.aborted; step += 1) {
@@ -190,8 +203,16 @@ export class Settler implements Service {
     return { kind: open?.kind ?? 'trade', status, progress, isLast: last?.id === open?.id }
   }
 
-  /** Without a state, as where another process leads, there is nothing to tell. */
-  #note(state?: store.SettlementState): void {
+  /** Where another process leads, there is nothing to tell. */
+  #forget(): void {
+    this.#note(undefined)
+    this.#capped.set(0)
+    this.#obstacle = undefined
+    this.#warning = undefined
+    this.#lastMirrorAt = undefined
+  }
+
+  #note(state: store.SettlementState | undefined): void {
     const isHalted = state?.status === 'halted'
     this.#halted.set(isHalted ? 1 : 0)
     this.#trouble = isHalted ? `halted: ${state.reason}` : undefined
@@ -292,11 +313,34 @@ export class Settler implements Service {
     }
   }
 
+  /** Nothing is minted or burnt any more: whoever waits for it shall hear so. */
+  async #endSupply(): Promise<void> {
+    const { database, supply, log } = this.#options
+    const lost: SupplyRequest[] = []
+    // A batch that became final since this turn began is for the next one.
+    for (const request of await supply.listBatched()) {
+      const { batch: id } = request
+      const status = id === null ? undefined : (await store.findBatch(database, id))?.status
+      if (status !== 'mined' && status !== 'final') lost.push(request)
+    }
+    if (lost.length === 0 && (await supply.listProposed()).length === 0) return
+    await this.#write(async (tx) => {
+      await store.lockState(tx)
+      for (const { id } of lost) await supply.markFailed(tx, id, ENDED)
+      const proposed = await supply.failProposed(tx, ENDED)
+      tx.onCommit(() => {
+        log.warn({ event: 'settlement.supply_ended', requests: lost.length + proposed })
+      })
+    })
+  }
+
   async #release(): Promise<void> {
     const { database, payments } = this.#options
     await payments.failLostWithdrawals()
     if (await payments.hasUnrecalled()) await this.#write((tx) => payments.recallFailed(tx))
-    if ((await store.readState(database)).status === 'halted') return
+    const { status, isEnded } = await store.readState(database)
+    if (isEnded) await this.#endSupply()
+    if (status === 'halted') return
     if ((await payments.findWaitingSequence()) === undefined) return
     await this.#write(async (tx) => {
       // Whoever halts takes the same lock, so that nothing is paid after it.
@@ -310,11 +354,22 @@ export class Settler implements Service {
     const now = clock.now()
     if (this.#lastMirrorAt !== undefined && now - this.#lastMirrorAt < MIRROR_MS) return
     this.#lastMirrorAt = now
-    try {
-      await mirror.reconcile(this.#guard)
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error
-    }
+    await unlessRefused(() => this.#lookAtVault())
+    await unlessRefused(() => mirror.reconcile(this.#guard))
+  }
+
+  async #lookAtVault(): Promise<void> {
+    const { vault, log } = this.#options
+    const { threshold, capped } = await vault.readDemands()
+    const obstacle = threshold > 0 ? describeThreshold(threshold) : undefined
+    const warning = capped.length > 0 ? describeCaps(capped) : undefined
+    if (obstacle !== undefined && obstacle !== this.#obstacle)
+      log.error({ event: 'settlement.attestation_required', reason: obstacle })
+    if (warning !== undefined && warning !== this.#warning)
+      log.warn({ event: 'settlement.turnover_capped', reason: warning })
+    this.#capped.set(capped.length)
+    this.#obstacle = obstacle
+    this.#warning = warning
   }
 
   async #write(work: (tx: Tx) => Promise<unknown>): Promise<void> {
@@ -325,8 +380,18 @@ export class Settler implements Service {
   }
 }
 
+/** The next look, soon enough, tells more. */
+async function unlessRefused(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+  }
+}
+
 const EXPECTED: ReadonlySet<string> = new Set([
   settlementErrors.halted.code,
+  settlementErrors.attestation_required.code,
   settlementErrors.in_progress.code,
   settlementErrors.nothing_to_settle.code,
 ])

@@ -114,6 +114,11 @@ export class SupplyService {
     await store.setStatus(tx, id, 'batched', { status: 'failed', error })
   }
 
+  /** Gives up everything that is in no batch yet; returns how many. */
+  async failProposed(tx: Tx, error: string): Promise<number> {
+    return await store.failProposed(tx, error)
+  }
+
   /** Atoms that exist: what issuance owes. */
   async #supplyOf(chainAsset: number): Promise<bigint> {
     const issuance = systemAccount('issuance', chainAsset)

@@ -75,6 +75,16 @@ export async function setStatus(
   return rows.length > 0
 }
 
+/** How many there were. */
+export async function failProposed(tx: Tx, error: string): Promise<number> {
+  const rows = await tx.query(
+    `UPDATE supply.request SET status = 'failed', error = $1, updated_at = clock_timestamp()
+     WHERE status = 'proposed' RETURNING id`,
+    [error],
+  )
+  return rows.length
+}
+
 /** Requests in a batch, for the settler that closes them. */
 export async function listBatched(db: Db): Promise<readonly SupplyRequest[]> {
   const rows = await db.query<RequestRow>(

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AbiCoder, Contract, JsonRpcProvider, Wallet, keccak256 } from 'ethers'
+import { AbiCoder, Contract, JsonRpcProvider, Wallet, ZeroAddress, keccak256 } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readDeployment, writeDeployment } from '../../deploy/contracts/addresses-file.ts'
 import { contractNames, fingerprintOf, readArtifact } from '../../deploy/contracts/artifact.ts'
@@ -26,6 +26,13 @@ const settings: Settings = {
   adminDelaySeconds: 172_800,
   cash: { scale: 1n },
   deployCash: true,
+}
+
+const people = {
+  MOORING_ADMIN: settings.admin,
+  MOORING_SETTLER: settings.settler,
+  MOORING_REGISTRAR: settings.registrar,
+  MOORING_PAUSER: settings.pauser,
 }
 
 let chain: TestChain
@@ -89,8 +96,12 @@ test('a first run deploys everything, a second one nothing, and the deployer is 
 })
 
 test('cash is asset 0, the fee account exists and the first head binds chain and vault', async () => {
-  const { created, ...suite } = await deployMooring({ signer, artifacts: readArtifact, settings })
-  expect(created).toEqual(contractNames())
+  const { created, differences, ...suite } = await deployMooring({
+    signer,
+    artifacts: readArtifact,
+    settings,
+  })
+  expect([created, differences]).toEqual([contractNames(), []])
   const vault = contract(suite, 'ClearingHouse')
   const assets = contract(suite, 'AssetRegistry')
   expect(await read(assets, 'tokenOf', 0)).toBe(suite.contracts.CashToken)
@@ -165,16 +176,13 @@ test('an admin that waits less than an upgrade is refused, except on a local cha
 
 test('the gate answers for reserves and knows the attestors of the settings, in any order', async () => {
   const [one, two] = [settings.pauser, settings.settler]
-  const people = {
-    MOORING_ADMIN: settings.admin,
-    MOORING_SETTLER: settings.settler,
-    MOORING_REGISTRAR: settings.registrar,
-    MOORING_PAUSER: settings.pauser,
-  }
   const quorum = (value: string) =>
     settingsFrom({ ...people, MOORING_RESERVE_ATTESTORS: value }).reserveAttestors
   expect(quorum(`${one},${two}/2`)).toEqual({ addresses: [one, two], threshold: 2 })
-  for (const wrong of [`${one}`, `${one}/2`, `${one}/0`, 'somebody/1']) {
+  const many = Array.from({ length: 33 }, () => Wallet.createRandom().address).join(',')
+  const same = `${one},${one.toLowerCase()}/2`
+  const wrongs = [`${one}`, `${one}/2`, `${one}/0`, 'somebody/1', same, `${ZeroAddress}/1`]
+  for (const wrong of [...wrongs, `${many}/1`]) {
     expect(() => quorum(wrong)).toThrow(
       expect.objectContaining({ code: 'deploy.setting_malformed' }),
     )
@@ -191,6 +199,101 @@ test('the gate answers for reserves and knows the attestors of the settings, in 
       suite.contracts.ReserveGate,
     )
   }
+})
+
+test('batch attestors are refused until somebody says that the node does not settle alone', () => {
+  const value = `${settings.pauser},${settings.settler}/2`
+  const wanted = { ...people, MOORING_BATCH_ATTESTORS: value }
+  expect(() => settingsFrom(wanted)).toThrow(
+    expect.objectContaining({
+      code: 'deploy.attestors_unsupported',
+      detail: expect.stringContaining('every batch of it would revert'),
+    }),
+  )
+  const confirmed = settingsFrom({ ...wanted, MOORING_BATCH_ATTESTORS_CONFIRMED: '1' })
+  expect(confirmed.batchAttestors).toEqual({
+    addresses: [settings.pauser, settings.settler],
+    threshold: 2,
+  })
+  expect(settingsFrom(people)).not.toHaveProperty('batchAttestors')
+})
+
+test('a turnover cap that the chain would round is refused', () => {
+  const cap = (value: string) =>
+    settingsFrom({ ...people, MOORING_CASH_TURNOVER_CAP: value }).cashTurnoverCap
+  expect([cap('1'), cap('511'), cap('25000000'), cap('')]).toEqual([
+    1n,
+    511n,
+    25_000_000n,
+    undefined,
+  ])
+  for (const wrong of ['0', '512', '12345000', '-1', 'much']) {
+    expect(() => cap(wrong)).toThrow(expect.objectContaining({ code: 'deploy.setting_malformed' }))
+  }
+})
+
+test('attestors and cap are told in a dry run, set at the handover, and compared by later runs', async () => {
+  const attestors = Array.from({ length: 32 }, () => Wallet.createRandom().address)
+  const guarded = {
+    ...settings,
+    batchAttestors: { addresses: attestors, threshold: 2 },
+    reserveAttestors: { addresses: attestors, threshold: 3 },
+    cashTurnoverCap: 25_000_000n,
+  }
+  const nonce = await signer.getNonce()
+  let lines: string[] = []
+  const run = async (more: object) =>
+    await deployMooring({
+      signer,
+      artifacts: readArtifact,
+      settings: guarded,
+      report: (line) => lines.push(line),
+      ...more,
+    })
+  expect((await run({ isDryRun: true })).created).toEqual([])
+  expect(await signer.getNonce()).toBe(nonce)
+  expect(lines.filter((line) => line.startsWith('would create '))).toHaveLength(10)
+  expect(lines).toContain(`would give SETTLER to ${settings.settler}, whose calls wait for 0 s`)
+  expect(lines.at(-2)).toMatch(/^would set batch attestors: 2 of 0x/)
+  expect(lines.at(-1)).toBe('would set turnover cap of cash: 25000000 atoms per hour')
+
+  const suite = await run({})
+  const vault = contract(suite, 'ClearingHouse')
+  const sorted = attestors.toSorted((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1))
+  expect(await read(vault, 'threshold')).toBe(2n)
+  expect(await read(vault, 'attestors')).toEqual(sorted)
+  expect(await read(vault, 'turnoverOf', 0)).toEqual([25_000_000n, 0n])
+  expect(await read(contract(suite, 'ReserveGate'), 'threshold')).toBe(3n)
+
+  const idle = 'nothing to deploy: every contract is in place'
+  for (const isDryRun of [false, true]) {
+    lines = []
+    await run({ existing: suite, isDryRun })
+    expect(lines).toEqual([idle])
+    lines = []
+    await run({ existing: suite, isDryRun, settings })
+    expect(lines.map((line) => line.split(':')[0])).toEqual([
+      'nothing to deploy',
+      'reserve attestors',
+      'batch attestors',
+      'turnover cap of cash',
+    ])
+    expect(lines.at(-1)).toContain('the settings say none, the chain 25000000 atoms per hour')
+  }
+})
+
+test('a deployment compares what the chain keeps with the settings', async () => {
+  const rounded = { ...settings, cashTurnoverCap: 12_345n }
+  const { differences } = await deployMooring({
+    signer,
+    artifacts: readArtifact,
+    settings: rounded,
+  })
+  expect(differences).toEqual([
+    expect.stringContaining(
+      'the settings say 12345 atoms per hour, the chain 12300 atoms per hour',
+    ),
+  ])
 })
 
 function genesis({ chainId, contracts }: Deployment): string {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { JsonRpcProvider, Wallet, ZeroHash, Contract } from 'ethers'
+import { JsonRpcProvider, Wallet, ZeroHash, Contract, ContractFactory } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readArtifact } from '../../deploy/contracts/artifact.ts'
 import { deployMooring } from '../../deploy/contracts/deployment.ts'
@@ -9,6 +9,7 @@ import { cancelCall, listScheduled, performCall } from '../../deploy/operations/
 import { drillExit } from '../../deploy/operations/exit-drill.ts'
 import { grantRole, parseRole } from '../../deploy/operations/grant.ts'
 import { verifyHead } from '../../deploy/operations/head-check.ts'
+import { readImmutables, requireSameImmutables } from '../../deploy/operations/immutables.ts'
 import { contractOf, readView } from '../../deploy/operations/operation.ts'
 import { requireCompatible } from '../../deploy/operations/storage-layout.ts'
 import { upgradeToken } from '../../deploy/operations/token-upgrade.ts'
@@ -264,6 +265,82 @@ describe('a token upgrade', () => {
       upgradeToken(operation(wallet('1')), { asset: GOLD, implementation }),
     ).rejects.toMatchObject({ code: 'deploy.implementation_unknown' })
   }, 60_000)
+
+  const made = async (change: object): Promise<string> => {
+    const token = contractOf(operation(wallet('1')), 'AssetToken').attach(
+      deployment.contracts.AssetToken,
+    )
+    const { contracts } = deployment
+    const values: Record<string, string> = {
+      authority: contracts.Authority,
+      investorRegistry: contracts.InvestorRegistry,
+      vault: contracts.ClearingHouse,
+      supplyController: contracts.SupplyController,
+      policyEngine: contracts.PolicyEngine,
+      ...change,
+    }
+    const { abi, bytecode } = readArtifact('AssetToken')
+    const factory = new ContractFactory(JSON.stringify(abi), bytecode, wallet('1'))
+    const names = token.interface.deploy.inputs.map(({ name }) => values[name])
+    const contract = await factory.deploy(...names)
+    await contract.waitForDeployment()
+    return await contract.getAddress()
+  }
+
+  test.each([
+    ['vault', 'AssetToken.VAULT'],
+    ['supplyController', 'AssetToken.SUPPLY_CONTROLLER'],
+    ['investorRegistry', 'AssetToken.INVESTOR_REGISTRY'],
+    ['policyEngine', 'AssetToken.POLICY_ENGINE'],
+  ])('to code that serves another %s is refused', async (argument, immutable) => {
+    const implementation = await made({ [argument]: wallet('6').address })
+    await expect(
+      upgradeToken(operation(wallet('1')), { asset: GOLD, implementation }),
+    ).rejects.toMatchObject({
+      code: 'deploy.immutables_differ',
+      detail: expect.stringContaining(`${immutable} is 0x`),
+    })
+  })
+
+  test('to a copy of other code is refused, be it one byte', async () => {
+    const admin = operation(wallet('1'))
+    const implementation = await made({})
+    const code = await provider.getCode(implementation)
+    lines = []
+    expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('scheduled')
+    expect(lines.find((line) => line.startsWith('immutables: '))).toContain(
+      'but for its own address',
+    )
+    const fake = wallet('7').address
+    await chain.rpc('anvil_setCode', [fake, code])
+    await expect(upgradeToken(admin, { asset: GOLD, implementation: fake })).rejects.toMatchObject({
+      code: 'deploy.immutables_differ',
+      detail: expect.stringContaining('UUPSUpgradeable.__self'),
+    })
+    const last = code.endsWith('00') ? '01' : '00'
+    await chain.rpc('anvil_setCode', [fake, code.slice(0, -2) + last])
+    await expect(upgradeToken(admin, { asset: GOLD, implementation: fake })).rejects.toMatchObject({
+      code: 'deploy.implementation_unknown',
+    })
+  })
+
+  test('may keep new immutables where they are contracts of the suite', () => {
+    const [address, other] = [wallet('6').address, wallet('7').address]
+    const word = (value: string) => `0x${value.slice(2).toLowerCase().padStart(64, '0')}`
+    const check = (value: string) => () =>
+      requireSameImmutables(new Map(), new Map([['AssetToken.NEW', word(value)]]), {
+        address,
+        suite: [other],
+      })
+    expect(check(other)).not.toThrow()
+    expect(check(address)).toThrow(expect.objectContaining({ code: 'deploy.immutables_differ' }))
+    const places = [0, 32].map((start) => ({ name: 'AssetToken.VAULT', start, length: 32 }))
+    const code = (two: string) => `${word(address)}${word(two).slice(2)}`
+    expect(readImmutables(code(address), { immutables: places })).toEqual(
+      new Map([['AssetToken.VAULT', word(address)]]),
+    )
+    expect(() => readImmutables(code(other), { immutables: places })).toThrow()
+  })
 
   test('may add to the end of a namespace only', () => {
     const layout = (variables: string[], members: string[]) => ({

@@ -5,7 +5,13 @@ import { isJsonObject, parseJson } from '#kernel/json.ts'
 import { ROOT } from './source.ts'
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
-const documents = ['README.md', 'ARCHITECTURE.md', 'contracts/README.md']
+const documents = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'contracts/README.md',
+  'contracts/FORMAT.md',
+  'contracts/OPERATIONS.md',
+]
 
 function scripts(): readonly string[] {
   const manifest = parseJson(read('package.json'))

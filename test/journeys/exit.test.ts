@@ -174,7 +174,7 @@ describe('leaving while the node lives', () => {
     await admin.send('InvestorRegistry', 'executeRecovery', account)
     await until('the new wallet', async () => {
       const me = await investor.get('/v1/me')
-      return text(me, 'wallet').toLowerCase() === found.toLowerCase()
+      return text(me, 'wallet') === found
     })
     expect(at(await investor.get('/v1/me'), 'registration', 'status')).toBe('registered')
     const body = { asset: 'USD', amount: '1' }

@@ -41,7 +41,13 @@ function block(...events: { name: string; args: Record<string, unknown> }[]) {
 const KNOWN: KnownBatch = { sequence: 3, head: HEAD, deltas: [[16, 0, '-5']] }
 
 function known(some: Partial<Known> = {}): Known {
-  return { batches: new Map(), symbols: new Map(), late: new Set(), ...some }
+  return {
+    batches: new Map(),
+    symbols: new Map(),
+    late: new Set(),
+    checksum: (address) => address,
+    ...some,
+  }
 }
 
 describe('chain events', () => {

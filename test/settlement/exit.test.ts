@@ -21,10 +21,12 @@ async function trade(): Promise<void> {
   await sequencer.submit(order({ account: 17, side: 'buy', price: 100, quantity: 5 }))
 }
 
-async function proposeSupply(): Promise<void> {
-  const asset = { chainAsset: 3, ceilingAtoms: null }
-  const proposal = { ref: newUuid(), asset, reserveAtoms: null, changeAtoms: 9n, beneficiary: 16 }
+async function proposeSupply(chainAsset = 3): Promise<string> {
+  const ref = newUuid()
+  const asset = { chainAsset, ceilingAtoms: null }
+  const proposal = { ref, asset, reserveAtoms: null, changeAtoms: 9n, beneficiary: 16 }
   await inTransaction(rig.engine.database, (tx) => rig.supply.propose(tx, proposal))
+  return ref
 }
 
 async function batches() {
@@ -263,6 +265,33 @@ describe('the end of settlement', () => {
     )
   })
 
+  it('gives up supply changes that no batch brought to the chain, and keeps those that one did', async () => {
+    const made = await proposeSupply()
+    await rig.settler.turn(NEVER)
+    await seen()
+    const sent = await proposeSupply()
+    await rig.settler.turn(NEVER)
+    const waiting = await proposeSupply()
+    const unlisted = await proposeSupply(9)
+    rig.chain.stall(true)
+    await seen(ended)
+    await rig.settler.turn(NEVER)
+    expect((await rig.supply.findByRef(waiting))?.status).toBe('proposed')
+    await rig.chain.finalize()
+    await rig.arrive()
+    await rig.settler.turn(NEVER)
+    expect((await rig.supply.findByRef(made))?.status).toBe('final')
+    for (const ref of [sent, waiting, unlisted])
+      expect(await rig.supply.findByRef(ref)).toMatchObject({
+        status: 'failed',
+        error: 'settlement has ended for good',
+      })
+    const late = await proposeSupply()
+    await rig.settler.turn(NEVER)
+    expect((await rig.supply.findByRef(late))?.status).toBe('failed')
+    expect(await state()).toMatchObject({ isEnded: true, reason: REASON })
+  })
+
   it('refuses to resume as soon as it is seen, and no more once its block is gone', async () => {
     await seen(ended)
     expect(await state()).toMatchObject({ status: 'halted', isEnded: false, reason: REASON })
@@ -314,6 +343,21 @@ describe('an account whose wallet was lost', () => {
     const { sequence } = await rig.engine.ledger.journalHead()
     const [last] = await rig.engine.ledger.listJournal(sequence, 1)
     expect(last?.body).toContain('ledger.wallet_changed.v1')
+    await expectSound()
+  })
+
+  it('is kept with the checksum that every other wallet has, however the chain writes it', async () => {
+    const checksummed = '0x52908400098527886E0F7030069857D2E4169EE7'
+    await register(17, wallet(17), 'registered')
+    await final(
+      event('PrimaryWalletChanged', {
+        account: 17,
+        previous: wallet(17),
+        wallet: checksummed.toLowerCase(),
+      }),
+    )
+    expect((await rig.engine.ledger.findAccount(17))?.wallet).toBe(checksummed)
+    expect(await registrations()).toEqual([{ wallet: checksummed, status: 'registered' }])
     await expectSound()
   })
 

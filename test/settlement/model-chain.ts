@@ -54,6 +54,8 @@ export class ModelChain {
   #unread = 0
   #paused: 'reject' | 'revert' | undefined
   #recalls = true
+  #threshold = 0
+  readonly #caps = new Map<number, bigint>()
   #isStalled = false
   #passed = 0
   /** Blocks ever made, so that one that replaces another has another hash. */
@@ -121,9 +123,33 @@ export class ModelChain {
 
   async call(to: string, data: string, block: unknown): Promise<never> {
     if (to === GATE) return this.#reserve(data) as never
+    const demand = to === VAULT ? this.#demand(data) : undefined
+    if (demand !== undefined) return demand as never
     const lanes = this.#lanesAt.get((block as { hash: string }).hash)
     if (lanes === undefined) throw new TypeError('no such block')
     return this.#answer(to, data, lanes) as never
+  }
+
+  async callMany(calls: readonly { to: string; data: string }[], block: unknown): Promise<never[]> {
+    return await Promise.all(calls.map(({ to, data }) => this.call(to, data, block)))
+  }
+
+  /** How many attestations the vault wants on each batch. */
+  demandAttestations(threshold: number): void {
+    this.#threshold = threshold
+  }
+
+  /** What the vault lets trade batches credit of an asset per hour, atoms. */
+  cap(asset: number, atoms: bigint): void {
+    this.#caps.set(asset, atoms)
+  }
+
+  #demand(data: string): string | undefined {
+    const call = vault.parseTransaction({ data })
+    if (call?.name === 'threshold') return padded(BigInt(this.#threshold))
+    if (call?.name !== 'turnoverOf') return undefined
+    const cap = this.#caps.get(Number(call.args[0])) ?? 0n
+    return vault.encodeFunctionResult('turnoverOf', [cap, 0n])
   }
 
   async reading(): Promise<ChainReading> {

@@ -85,7 +85,16 @@ export interface SimulatedBlock {
 
 class Reverted extends Error {}
 
-const FUNCTIONS = ['settle', 'withdraw', 'head', 'sequence', 'totalOf', 'balancesOf'] as const
+const FUNCTIONS = [
+  'settle',
+  'withdraw',
+  'head',
+  'sequence',
+  'threshold',
+  'totalOf',
+  'turnoverOf',
+  'balancesOf',
+] as const
 type FunctionName = (typeof FUNCTIONS)[number]
 interface DecodedCall {
   readonly name: FunctionName

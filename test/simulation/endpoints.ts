@@ -301,6 +301,8 @@ export class Endpoints {
     const read = decodeCall(data)
     if (read?.name === 'head') return state.head
     if (read?.name === 'sequence') return padded(state.sequence)
+    if (read?.name === 'threshold') return padded(0n)
+    if (read?.name === 'turnoverOf') return `${padded(0n)}${padded(0n).slice(2)}`
     if (read?.name === 'totalOf') return padded(state.totals.get(Number(read.values[0])) ?? 0n)
     if (read?.name === 'balancesOf') {
       const [accounts, assets] = read.values as readonly [readonly bigint[], readonly bigint[]]

@@ -64,6 +64,23 @@ export function encodeSequence(): Hex {
   return encodeCall(CONTRACT, 'sequence', [])
 }
 
+/** How many attestations a batch needs; read the answer with `decodeAmount`. */
+export function encodeThreshold(): Hex {
+  return encodeCall(CONTRACT, 'threshold', [])
+}
+
+/** Hourly cap of an asset and what the hour has used of it; read the answer with `decodeCap`. */
+export function encodeTurnoverOf(asset: number): Hex {
+  return encodeCall(CONTRACT, 'turnoverOf', [asset])
+}
+
+/** Atoms; 0 is no cap. */
+export function decodeCap(data: string): bigint {
+  const [cap, used] = wordsOf(data)
+  assert(cap !== undefined && used !== undefined, 'a cap and what is used of it')
+  return cap
+}
+
 /** One unsigned word. */
 export function decodeAmount(data: string): bigint {
   const words = wordsOf(data)

@@ -6,8 +6,6 @@ export interface Fault {
   readonly replace: string
   /** Pattern of the name of the invariant that finds it. */
   readonly foundBy: string
-  /** Where the search begins, for what shows seldom. */
-  readonly firstSeed?: number
 }
 
 export const FAULTS: readonly Fault[] = [
@@ -117,7 +115,6 @@ export const FAULTS: readonly Fault[] = [
     find: 'export async function requireEpoch(tx: Tx, role: LeaderRole, epoch: bigint): Promise<void> {',
     replace: 'export async function requireEpoch(): Promise<void> { return',
     foundBy: 'a worker writes only while it leads',
-    firstSeed: 120,
   },
   {
     name: 'the relay does not go back for what a topic lost',

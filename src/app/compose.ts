@@ -77,6 +77,8 @@ export interface Node {
 }
 
 const GWEI = 1_000_000_000n
+/** A little more than a server that is well gives any statement. */
+const ANSWER_TIMEOUT_MS = 35_000
 const LEADER_ROLES: readonly LeaderRole[] = ['engine', 'settler', 'watcher', 'txm', 'relay']
 /** Roles that send commands. */
 const SENDERS: readonly NodeRole[] = ['api', 'settler']
@@ -102,7 +104,12 @@ class Composition {
   constructor(settings: NodeSettings) {
     const { log, databaseUrl, config } = settings
     this.#settings = settings
-    this.#database = new Database({ url: databaseUrl, log, poolSize: config.databasePoolSize })
+    this.#database = new Database({
+      url: databaseUrl,
+      log,
+      poolSize: config.databasePoolSize,
+      answerTimeoutMs: ANSWER_TIMEOUT_MS,
+    })
     this.#registry = new Registry({ log }).add(this.#database)
     this.#events = this.#makeEvents()
     this.#internal = this.#makeInternal()

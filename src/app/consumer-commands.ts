@@ -34,7 +34,7 @@ const list: Command['run'] = async ({ config, terminal }) => {
 }
 
 const drop: Command['run'] = async ({ config, terminal, argv }) => {
-  const { group, yes } = readFlags(argv, 'consumers drop --group G [--yes]')
+  const { group, yes } = readFlags(argv, 'group', 'consumers drop --group G [--yes]')
   if (group === undefined) throw appErrors.usage('--group is needed')
   const dropped = await withDatabase(config, (database) => dropIn(database, group, yes))
   for (const { stream, seq, head } of dropped)
@@ -72,7 +72,7 @@ function requireRetired(group: string, positions: readonly GroupPosition[]): voi
 }
 
 const resend: Command['run'] = async ({ config, terminal, argv }) => {
-  const { stream, yes } = readFlags(argv, 'consumers resend --stream S [--yes]')
+  const { stream, yes } = readFlags(argv, 'stream', 'consumers resend --stream S [--yes]')
   if (stream === undefined || !STREAMS.some((known) => known === stream))
     throw appErrors.usage(`--stream must be one of ${STREAMS.join(', ')}`)
   requireRelay(config)
@@ -116,11 +116,14 @@ function agoOf({ seenSecondsAgo: seconds }: GroupPosition): string {
   return minutes < 120 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`
 }
 
-function readFlags(argv: readonly string[], usage: string) {
+/** `wanted` and `--yes`; a flag that the command does not heed is refused, and not passed over. */
+function readFlags(argv: readonly string[], wanted: 'group' | 'stream', usage: string) {
   const text = { type: 'string' } as const
   const options = { group: text, stream: text, yes: { type: 'boolean' } } as const
   try {
     const { group, stream, yes = false } = parseArgs({ args: [...argv], options }).values
+    const other = wanted === 'group' ? stream : group
+    if (other !== undefined) throw appErrors.usage('a flag of another command')
     return { group, stream, yes }
   } catch (error) {
     throw appErrors.usage(`${usage}: ${describeFailure(error)}`)

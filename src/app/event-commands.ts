@@ -3,6 +3,7 @@ import type { Config } from '#platform/config.ts'
 import { listDeadLetters, wantRetry } from '#platform/events/dead-letter.ts'
 import type { KafkaAccess } from '#platform/events/kafka-client.ts'
 import { createTopics, listTopics } from '#platform/events/kafka-topics.ts'
+import { describeFailure } from '#platform/lifecycle.ts'
 import { createLog } from '#platform/log.ts'
 import type { Command } from './command.ts'
 import { appErrors } from './errors.ts'
@@ -54,13 +55,19 @@ const retryLetters: Command['run'] = async ({ config, terminal, argv }) => {
 
 /** The letter that is meant; undefined for all. */
 function readChoice(argv: readonly string[]): bigint | undefined {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: { id: { type: 'string' }, all: { type: 'boolean' } },
-  })
+  const values = readLetterFlags(argv)
   if (values.all === true && values.id === undefined) return undefined
   if (values.id !== undefined && /^\d{1,18}$/.test(values.id)) return BigInt(values.id)
   throw appErrors.usage('say --id N or --all')
+}
+
+function readLetterFlags(argv: readonly string[]) {
+  const options = { id: { type: 'string' }, all: { type: 'boolean' } } as const
+  try {
+    return parseArgs({ args: [...argv], options }).values
+  } catch (error) {
+    throw appErrors.usage(`dead-letters retry --id N | --all: ${describeFailure(error)}`)
+  }
 }
 
 export const EVENT_COMMANDS: readonly Command[] = [

@@ -57,6 +57,8 @@ export interface RpcLine {
 }
 
 const TIMEOUT_MS = 10_000
+/** A large answer may come for longer than its first byte took, but not for ever. */
+const WHOLE_ANSWER = 3
 const ROUNDS = 3
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 1000
@@ -89,7 +91,7 @@ export class RpcClient {
     this.#endpoints = options.urls.map((url, place) => {
       const isTaken = options.urls.slice(0, place).some((one) => maskUrls(one) === maskUrls(url))
       const name = isTaken ? `${maskUrls(url)} (${place + 1})` : maskUrls(url)
-      const limitMs = (): number | undefined => this.#limitOf(name)
+      const limitMs = (): number => this.#limitOf(name) ?? timeoutMs * WHOLE_ANSWER
       return new RpcEndpoint({ url, agent: this.#agent, name, limitMs })
     })
   }

@@ -34,8 +34,8 @@ export interface RpcEndpointOptions {
   readonly url: string
   readonly agent: Agent
   readonly name: string
-  /** How long a request may take now, where that is less than the agent allows. */
-  readonly limitMs: () => number | undefined
+  /** How long a request may take now, from the first byte sent to the last one read. */
+  readonly limitMs: () => number
 }
 
 /** One endpoint over HTTP, asked no faster than it likes. */
@@ -44,7 +44,7 @@ export class RpcEndpoint {
   readonly name: string
   readonly #url: string
   readonly #agent: Agent
-  readonly #limitMs: () => number | undefined
+  readonly #limitMs: () => number
   readonly #waiting: (() => void)[] = []
   #underWay = 0
   #nextId = 1
@@ -116,7 +116,6 @@ export class RpcEndpoint {
 
   async #postInTime(calls: readonly RpcCall[]): Promise<readonly RpcAnswer[]> {
     const limitMs = this.#limitMs()
-    if (limitMs === undefined) return await this.#post(calls)
     const abort = new AbortController()
     const late = new EndpointFailure(`no answer within ${limitMs} ms`)
     const timer = setTimeout(() => abort.abort(late), limitMs)

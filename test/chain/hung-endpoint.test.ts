@@ -55,6 +55,23 @@ async function timed<T>(work: Promise<T>): Promise<{ tookMs: number; value: T | 
   return { tookMs: performance.now() - begunMs, value }
 }
 
+/** An endpoint whose answer comes byte by byte, and never whole. */
+async function drip(): Promise<Endpoint> {
+  const port = await freePort()
+  let asked = 0
+  const server = createServer((_, response) => {
+    asked += 1
+    const timer = setInterval(() => response.write(' '), 100)
+    response.on('close', () => clearInterval(timer))
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  cleanups.push(async () => {
+    server.closeAllConnections()
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+  })
+  return { url: `http://127.0.0.1:${port}`, asked: () => asked }
+}
+
 const SIGNED = { raw: '0x00', hashes: [], from: '0x00', nonce: 0 } as const
 
 it.each([
@@ -68,6 +85,16 @@ it.each([
   expect(sent.value).toEqual({ type: 'taken' })
   expect(sent.tookMs).toBeLessThan(2000)
   expect(hung.asked()).toBe(1)
+})
+
+it('gives up an answer that never ends, and asks another endpoint', async () => {
+  const slow = await drip()
+  const good = await endpoint({ result: '0x1' })
+  const rpc = client([slow.url, good.url], { timeoutMs: 300 })
+  const { value, tookMs } = await timed(rpc.call('eth_chainId'))
+  expect(value).toBe('0x1')
+  expect(tookMs).toBeLessThan(3000)
+  expect(slow.asked()).toBeLessThanOrEqual(2)
 })
 
 it('does not take the quick refusal of one endpoint for that of all', async () => {

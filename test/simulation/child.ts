@@ -32,7 +32,7 @@ export async function runSeeds(
     readonly heard?: (line: string, kill: () => void) => void
   } = {},
 ): Promise<readonly ChildReport[]> {
-  const { fault = '', heard } = options
+  const { fault = process.env['SIMULATION_FAULT'] ?? '', heard } = options
   const child = spawn(process.execPath, ['--import', HOOKS, RUN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, SIMULATION_FAULT: fault },

@@ -6,6 +6,7 @@ import {
   copyIn,
   emptyTables,
   hasRows,
+  hasTable,
   listTables,
   runRestoredFunctions,
   writeSequences,
@@ -39,6 +40,11 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   const folder = new BackupFolder(path)
   const manifest = await folder.verify()
   await requireSameMigrations(manifest)
+  // Before the tables of a node in use become those of this version.
+  await inTransaction(database, async (tx) => {
+    await actAsOwner(tx)
+    await requireEmpty(tx)
+  })
   await migrate({ url })
   const verification = await inTransaction(database, async (tx) => {
     await actAsOwner(tx)
@@ -65,7 +71,7 @@ async function requireSameMigrations({ migrations, version }: Manifest): Promise
 
 async function requireEmpty(tx: Tx): Promise<void> {
   for (const name of ['ledger.journal_batch', 'accounts.users'])
-    if (await hasRows(tx, name))
+    if ((await hasTable(tx, name)) && (await hasRows(tx, name)))
       throw appErrors.database_not_empty('make a new database and name it by DATABASE_URL')
 }
 

@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   readonly log: Log
   readonly poolSize?: number
   readonly statementTimeoutMs?: number
+  /** After so long without an answer a connection is given up: the server may stand still. */
+  readonly answerTimeoutMs?: number
 }
 
 const INT8 = 20
@@ -166,12 +168,14 @@ export class Database implements Service {
   }
 
   #clientConfig(): ClientConfig {
+    const { answerTimeoutMs } = this.#options
     return {
       connectionString: this.#options.url,
       application_name: 'mooring',
       keepAlive: true,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: this.#options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+      ...(answerTimeoutMs !== undefined && { query_timeout: answerTimeoutMs }),
       types: { getTypeParser: findTypeParser },
     }
   }

@@ -92,6 +92,14 @@ export async function hasRows(db: Db, name: string): Promise<boolean> {
   return present(row, name).filled
 }
 
+/** Whether there is such a table at all. */
+export async function hasTable(db: Db, name: string): Promise<boolean> {
+  const [row] = await db.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+    name,
+  ])
+  return present(row, name).there
+}
+
 export async function readSequences(db: Db): Promise<readonly SequenceState[]> {
   const rows = await db.query<{ name: string; last_value: bigint | null }>(
     `SELECT format('%I.%I', schemaname, sequencename) AS name, last_value

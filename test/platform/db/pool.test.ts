@@ -96,6 +96,19 @@ describe('Database', () => {
     await database.stop()
   })
 
+  it('gives up a connection whose server stands still, in a transaction too', async () => {
+    const database = new Database({ url: open.url, log: silentLog, answerTimeoutMs: 300 })
+    await database.start(signal)
+    const begunMs = performance.now()
+    const stuck = { code: 'platform.unavailable' }
+    await expect(database.query('SELECT pg_sleep(20)')).rejects.toMatchObject(stuck)
+    const work = inTransaction(database, (tx) => tx.query('SELECT pg_sleep(20)'))
+    await expect(work).rejects.toMatchObject(stuck)
+    expect(performance.now() - begunMs).toBeLessThan(5000)
+    expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+    await database.stop()
+  })
+
   it('refuses with platform.unavailable when its connections are cut, and recovers by itself', async () => {
     const killer = new Client({ connectionString: open.url })
     await killer.connect()

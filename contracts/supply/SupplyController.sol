@@ -13,7 +13,8 @@ import {Redemptions} from "./Redemptions.sol";
 /// @notice Supply grows only by a settled supply batch, never above the ceiling, never faster than the rate, and for an asset
 /// with attested reserves never above what the gate knows of. Burning is never gated. Amounts are atoms.
 /// @dev The ceiling has the shape of Maker's DssAutoLine: it may be raised to the supply plus a gap once per time-to-live, by
-/// anyone, and be lowered at once. Only PAUSER and SUPPLY_ADMIN lower it, so that no user can make a mint fail.
+/// anyone, and be lowered at once. Only PAUSER and SUPPLY_ADMIN lower it. Whoever raises it early, by as little as an atom,
+/// uses up the time-to-live, so that a mint may wait for one: gap and time-to-live must allow for that.
 contract SupplyController is Redemptions {
     using RateLimiter for RateLimiter.RefillingBucket;
 

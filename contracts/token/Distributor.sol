@@ -81,7 +81,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
 
     /// @notice A distribution was opened and funded.
     event DistributionOpened(uint256 indexed id, uint16 indexed asset, address indexed funder, Terms terms);
-    /// @notice A wallet was paid `amount` less what was withheld.
+    /// @notice The leaf of a wallet was paid, `amount` less what was withheld.
     event DistributionClaimed(
         uint256 indexed id,
         uint256 indexed index,
@@ -124,7 +124,8 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
         _takeFunding(IERC20(token), terms.total);
     }
 
-    /// @notice Pays one leaf to its wallet, once. Caller: anyone; the wallet of the leaf is paid.
+    /// @notice Pays one leaf, once. Caller: anyone; the wallet of the leaf is paid, or, where it was lost or unlinked, the
+    /// wallet that its account has now.
     /// @param id A funded distribution before its expiry.
     /// @param index Index of the leaf.
     /// @param wallet Whom the leaf names; refused while the account that it belongs or belonged to is frozen.
@@ -146,7 +147,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
         bytes32 leaf = leafOf(id, index, wallet, amount, withheld);
         if (!MerkleProof.verifyCalldata(proof, terms.root, leaf)) revert WrongProof(id, index);
         if (withheld > amount) revert WithheldTooMuch(amount, withheld);
-        _requireNotFrozen(wallet);
+        address payee = _payeeOf(wallet);
 
         uint256 paid = distribution.paid + amount;
         if (paid > terms.total) revert TotalExceeded(id, paid, terms.total);
@@ -154,7 +155,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
         distribution.paid = uint128(paid);
         distribution.withheld += uint128(withheld);
         emit DistributionClaimed(id, index, wallet, amount, withheld);
-        IERC20(distribution.token).safeTransfer(wallet, amount - withheld);
+        IERC20(distribution.token).safeTransfer(payee, amount - withheld);
     }
 
     /// @notice Pays out what was withheld so far. Caller: anyone; the tax collector is paid.
@@ -223,10 +224,13 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
         if (other || unknown || action.isCancelled) revert ActionMismatch(terms.action);
     }
 
-    /// @dev A former wallet too, or else a frozen account would be paid through one that it unlinks.
-    function _requireNotFrozen(address wallet) private view {
+    /// @dev Whoever took a wallet is not paid once it was replaced. A freeze counts for former wallets too, or else a frozen
+    /// account would be paid through one that it unlinks.
+    function _payeeOf(address wallet) private view returns (address) {
         Party party = INVESTOR_REGISTRY.partyOf(wallet);
         if (party.isFrozen()) revert AccountFrozen(party.account());
+        bool isFormer = party.account() != 0 && !party.isActive();
+        return isFormer ? INVESTOR_REGISTRY.walletOf(party.account()) : wallet;
     }
 
     function _known(uint256 id) private view returns (Distribution storage distribution) {

@@ -3,12 +3,15 @@ import { present } from '#kernel/assert.ts'
 import { fileURLToPath } from 'node:url'
 import { readDeployment } from '../../deploy/contracts/addresses-file.ts'
 import { deployErrors } from '../../deploy/contracts/errors.ts'
-import { getAddress, isAddress } from 'ethers'
+import { BrowserProvider, getAddress, isAddress } from 'ethers'
 import type { Operation } from '../../deploy/operations/operation.ts'
 
 /** Signer, addresses and mode of an operator's script: `MOORING_ADDRESSES`, `MOORING_DRY_RUN=1`. */
 export async function openSession(): Promise<Operation> {
-  const { ethers } = await network.create()
+  const connection = await network.create()
+  const { ethers } = connection
+  // Hardhat's own hands on whatever a node says of a revert; that of ethers names it CALL_EXCEPTION.
+  const provider = new BrowserProvider(connection.provider, undefined, { cacheTimeout: -1 })
   const signer = present((await ethers.getSigners())[0], 'an account of this network')
   const { chainId } = await ethers.provider.getNetwork()
   const file = new URL(`../../deploy/addresses/${chainId}.json`, import.meta.url)
@@ -18,7 +21,7 @@ export async function openSession(): Promise<Operation> {
   const isDryRun = variable('MOORING_DRY_RUN') !== undefined
   const report = (line: string): void => void process.stdout.write(`${line}\n`)
   report(`${isDryRun ? 'dry run' : 'for real'} on chain ${chainId} as ${await signer.getAddress()}`)
-  return { signer, provider: ethers.provider, deployment, isDryRun, report }
+  return { signer, provider, deployment, isDryRun, report }
 }
 
 /** A variable that is set and not empty. */
@@ -56,9 +59,15 @@ export async function orSayWhy(main: () => Promise<unknown>): Promise<void> {
   try {
     await main()
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error
-    const detail = 'detail' in error ? `: ${String(error.detail)}` : ''
-    process.stderr.write(`${String(error.code)}${detail}\n`)
+    process.stderr.write(`${reasonOf(error)}\n`)
     process.exitCode = 1
   }
+}
+
+/** Our own errors have a dotted code, those of ethers a short message; anything else is a bug. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) throw error
+  if ('shortMessage' in error) return String(error.shortMessage)
+  if (!('code' in error) || !String(error.code).includes('.')) throw error
+  return 'detail' in error ? `${String(error.code)}: ${String(error.detail)}` : String(error.code)
 }

@@ -63,6 +63,19 @@ contract DistributionTest is Suite {
         Check.same(cash.balanceOf(address(distributor)), 0);
     }
 
+    function test_ALostWalletIsNotPaidButTheOneThatReplacedIt() external {
+        (uint256 id, , bytes32 bob) = _open();
+        vm.prank(RECOVERER);
+        registry.proposeRecovery(ALICE_ID, address(0xa11ce2), "lost");
+        vm.warp(block.timestamp + registry.RECOVERY_DELAY());
+        vm.prank(RECOVERER);
+        registry.executeRecovery(ALICE_ID);
+        vm.prank(ALICE);
+        distributor.claim(id, 0, ALICE, 100, 15, _proof(bob));
+        Check.same(cash.balanceOf(ALICE), 0);
+        Check.same(cash.balanceOf(address(0xa11ce2)), 85);
+    }
+
     function test_Pitfall21_NoInnerNodeAndNoOtherTreesLeafIsAClaim() external {
         (uint256 id, bytes32 alice, bytes32 bob) = _open();
         bytes memory wrong = abi.encodeWithSelector(Distributor.WrongProof.selector, id, 0);

@@ -82,6 +82,18 @@ contract DvpTest is Suite {
         _refuse(sale, purchase, abi.encodeWithSelector(DvpOrders.OrderUsed.selector, seller, 7));
     }
 
+    function test_OrdersThatDifferInAnAmountDoNotFillEachOther() external {
+        (DvpOrder memory sale, DvpOrder memory purchase) = _orders();
+        for (uint256 side = 0; side < 4; ++side) {
+            (sale, purchase) = _orders();
+            if (side == 0) --sale.sellAmount;
+            if (side == 1) ++sale.buyAmount;
+            if (side == 2) --purchase.sellAmount;
+            if (side == 3) ++purchase.buyAmount;
+            _refuse(sale, purchase, abi.encodeWithSelector(DvpOrders.OrdersDisagree.selector));
+        }
+    }
+
     function test_ACancelledOrExpiredOrderIsNotFilled() external {
         (DvpOrder memory sale, DvpOrder memory purchase) = _orders();
         vm.prank(buyer);

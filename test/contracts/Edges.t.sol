@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {Roles} from "../../contracts/access/Roles.sol";
 import {Custody} from "../../contracts/settlement/Custody.sol";
 import {Exit} from "../../contracts/settlement/Exit.sol";
@@ -101,6 +102,40 @@ contract EdgesTest is Suite {
         vm.prank(carol);
         vault.depositWithPermit(0, 40, block.timestamp, v, r, s);
         Check.same(vault.balanceOf(18, 0), 100);
+    }
+
+    function test_ADepositByPermitStopsWithEveryOther() external {
+        vm.prank(PAUSER);
+        vault.pause();
+        vm.prank(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(Pausable.EnforcedPause.selector));
+        vault.depositWithPermit(0, 1, 0, 0, 0, 0);
+        vm.prank(UNPAUSER);
+        vault.unpause();
+        _trade(hex"00");
+        vm.warp(block.timestamp + EXIT_MODE_AFTER);
+        vault.enterExitMode();
+        vm.prank(ALICE);
+        vm.expectRevert(abi.encodeWithSelector(Custody.InExitMode.selector));
+        vault.depositWithPermit(0, 1, 0, 0, 0, 0);
+    }
+
+    function test_WhoIsNotRegisteredIsCreditedByNoMask() external {
+        assets.listExternal(3, address(cash), 1, type(uint128).max);
+        cash.mint(ALICE, 10);
+        vm.startPrank(ALICE);
+        cash.approve(address(vault), 10);
+        vault.deposit(3, 10);
+        vm.stopPrank();
+        bytes memory records = bytes.concat(
+            Encoder.group(1),
+            Encoder.single(ALICE_ID, 0, 3, -10),
+            Encoder.single(99, 0, 3, 10)
+        );
+        BatchHeader memory header = _header(Batch.TRADE, records);
+        vm.prank(SETTLER);
+        vm.expectRevert(abi.encodeWithSelector(LaneStore.ClassRefused.selector, 99, 3, 0));
+        vault.settle(header, records, new bytes[](0));
     }
 
     function _permit(address owner, uint256 amount) private view returns (uint8 v, bytes32 r, bytes32 s) {

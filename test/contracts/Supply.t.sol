@@ -60,6 +60,10 @@ contract SupplyTest is Suite {
         vm.prank(STRANGER);
         Check.same(supply.raiseCeiling(GOLD), 180);
         _mint(GOLD, ALICE_ID, 100);
+        // A raise starts the time anew.
+        vm.warp(block.timestamp + 1 hours - 1);
+        vm.expectPartialRevert(SupplyController.CeilingNotRaisable.selector);
+        supply.raiseCeiling(GOLD);
         vm.warp(block.timestamp + 1 hours);
         Check.same(supply.raiseCeiling(GOLD), 250);
         vm.warp(block.timestamp + 1 hours);
@@ -93,6 +97,15 @@ contract SupplyTest is Suite {
         Check.same(_ceiling(), 0);
         _line(1_000, 100, 0);
         Check.same(_ceiling(), 100);
+    }
+
+    function test_Pitfall13_NobodyRaisesWhatSupplyAdminSet() external {
+        _line(250, 100, 1 hours);
+        vm.prank(OFFICER);
+        supply.setCeiling(GOLD, 50);
+        vm.warp(block.timestamp + 1 hours);
+        vm.expectPartialRevert(SupplyController.CeilingNotRaisable.selector);
+        supply.raiseCeiling(GOLD);
     }
 
     function test_NobodyLowersTheCeilingByRaisingIt() external {

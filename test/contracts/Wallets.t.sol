@@ -353,7 +353,8 @@ contract WalletsTest is Suite {
         vm.prank(FREEZER);
         registry.unfreeze(DORA_ID, "order");
         distributor.claim(id, 0, _second, 100, 0, new bytes32[](0));
-        Check.same(cash.balanceOf(_second), 100);
+        Check.same(cash.balanceOf(_second), 0);
+        Check.same(cash.balanceOf(_dora), 100);
     }
 
     function test_AFrozenWalletDoesNotVetoItsRecovery() external {

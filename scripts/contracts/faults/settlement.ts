@@ -175,6 +175,11 @@ export const SETTLEMENT_FAULTS: readonly Fault[] = [
     find: 'order.counterparty != address(0) && order.counterparty != counterparty',
     replace: 'false',
   },
+  {
+    file: ORDERS,
+    find: 'first.sellAmount == second.buyAmount &&',
+    replace: 'first.sellAmount <= second.buyAmount &&',
+  },
   { file: ORDERS, find: '_requireSigned(second, secondSignature);', replace: '' },
   {
     file: 'settlement/Dvp.sol',
@@ -206,4 +211,14 @@ export const SETTLEMENT_FAULTS: readonly Fault[] = [
   },
   { file: TURNOVER, find: 'if (used > cap) revert', replace: 'if (used > cap + 1) revert' },
   { file: EXIT, find: 'clock.settledAt == 0 || ', replace: '' },
+  {
+    file: CUSTODY,
+    find: 'bytes32 s\n    ) external whenOpen nonReentrant {',
+    replace: 'bytes32 s\n    ) external nonReentrant {',
+  },
+  {
+    file: 'settlement/LaneStore.sol',
+    find: 'for (uint256 class = 1; class',
+    replace: 'for (uint256 class = 0; class',
+  },
 ]

@@ -11,6 +11,8 @@ export const SUPPLY_FAULTS: readonly Fault[] = [
     find: 'if (ceiling >= current) revert',
     replace: 'if (ceiling == current) revert',
   },
+  { file: SUPPLY, find: '_setLine(asset, ceiling, 0, 0);', replace: '' },
+  { file: SUPPLY, find: 'lineOf[asset].raisedAt = uint64(block.timestamp);', replace: '' },
   { file: SUPPLY, find: 'line.maximum, 0, line', replace: 'line.maximum, line.gap, line' },
   {
     file: SUPPLY,

@@ -44,6 +44,7 @@ export const TOKEN_FAULTS: readonly Fault[] = [
     find: 'party.isFrozen()',
     replace: '(party.isFrozen() && party.isActive())',
   },
+  { file: DISTRIBUTOR, find: 'safeTransfer(payee, ', replace: 'safeTransfer(wallet, ' },
   { file: DISTRIBUTOR, find: 'if (distribution.isSwept) revert AlreadySwept(id);', replace: '' },
   { file: DISTRIBUTOR, find: 'distribution.withheld = 0;', replace: '' },
   {

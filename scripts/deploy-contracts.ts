@@ -1,4 +1,3 @@
-import { network } from 'hardhat'
 import { present } from '#kernel/assert.ts'
 import { fileURLToPath } from 'node:url'
 import { readDeployment, writeDeployment } from '../deploy/contracts/addresses-file.ts'
@@ -6,11 +5,11 @@ import { readArtifact } from '../deploy/contracts/artifact.ts'
 import { deployMooring } from '../deploy/contracts/deployment.ts'
 import { deployErrors } from '../deploy/contracts/errors.ts'
 import { settingsFrom } from '../deploy/contracts/settings.ts'
-import { orSayWhy, variable } from './operations/session.ts'
+import { connect, orSayWhy, variable } from './operations/session.ts'
 
 /** `npm run hardhat -- run scripts/deploy-contracts.ts --network <name>`; variables: contracts/OPERATIONS.md. */
 async function main(): Promise<void> {
-  const { ethers } = await network.create()
+  const { ethers } = await connect()
   const signer = present((await ethers.getSigners())[0], 'a deployer account of this network')
   const { chainId } = await ethers.provider.getNetwork()
   const file = new URL(`../deploy/addresses/${chainId}.json`, import.meta.url)

@@ -10,8 +10,8 @@ export interface NodeAccess {
 }
 
 /**
- * Compares every batch that the chain settled with what the node says of it. The chain may be ahead of the node, never
- * behind. Throws `deploy.node_disagrees` with the first difference, `deploy.node_unreachable`.
+ * Compares every batch that the chain settled with what the node says of it. The chain may be ahead of the node by what the
+ * node has sent, never behind, and never by a batch that the node did not make: somebody else has the settler's key. Throws `deploy.node_disagrees` with the first difference, `deploy.node_unreachable`.
  */
 export async function verifyHead(operation: Operation, node: NodeAccess): Promise<number> {
   const vault = contractOf(operation, 'ClearingHouse')
@@ -20,7 +20,7 @@ export async function verifyHead(operation: Operation, node: NodeAccess): Promis
   const sequence = Number(await readView(vault, 'sequence'))
   if (sequence !== 0 && onChain.get(sequence) !== head)
     throw deployErrors.node_disagrees(`the last event is not of head ${head}`)
-  const known = await nodeHeads(node)
+  const { known, sent } = await nodeHeads(node)
   for (const [number, theirs] of known) {
     const ours = onChain.get(number)
     if (ours !== theirs)
@@ -29,6 +29,11 @@ export async function verifyHead(operation: Operation, node: NodeAccess): Promis
       )
   }
   const unknown = [...onChain.keys()].filter((number) => !known.has(number))
+  const foreign = unknown.filter((number) => !sent.has(onChain.get(number) ?? ''))
+  if (foreign.length > 0)
+    throw deployErrors.node_disagrees(
+      `the node did not make what is on chain: ${foreign.join(', ')}`,
+    )
   operation.report(`head ${head} after batch ${sequence}`)
   operation.report(`${known.size} batches are the same on the node and on the chain`)
   if (unknown.length > 0) operation.report(`the node has not seen: ${unknown.join(', ')}`)
@@ -43,22 +48,30 @@ async function settledHeads(operation: Operation): Promise<ReadonlyMap<number, s
   )
 }
 
-/** Heads by sequence of what the node believes to be in a block. */
-async function nodeHeads(node: NodeAccess): Promise<ReadonlyMap<number, string>> {
-  const heads = new Map<number, string>()
+interface NodeHeads {
+  /** By sequence, of what the node believes to be in a block. */
+  readonly known: ReadonlyMap<number, string>
+  readonly sent: ReadonlySet<string>
+}
+
+async function nodeHeads(node: NodeAccess): Promise<NodeHeads> {
+  const known = new Map<number, string>()
+  const sent = new Set<string>()
   let cursor: string | undefined = ''
   while (cursor !== undefined) {
     const page: Record<string, unknown> = await fetchPage(node, cursor)
     const rows = page['data']
     if (!Array.isArray(rows)) throw deployErrors.node_unreachable(`${node.api} sent no page`)
     for (const row of rows) {
-      if (!isJsonObject(row) || !MINED.includes(String(row['status']))) continue
-      heads.set(Number(row['sequence']), String(row['head']).toLowerCase())
+      if (!isJsonObject(row)) continue
+      const head = String(row['head']).toLowerCase()
+      if (MINED.includes(String(row['status']))) known.set(Number(row['sequence']), head)
+      if (row['status'] === 'submitted') sent.add(head)
     }
     const next = page['next_cursor']
     cursor = typeof next === 'string' ? next : undefined
   }
-  return heads
+  return { known, sent }
 }
 
 const MINED: readonly string[] = ['mined', 'final']

@@ -1,4 +1,4 @@
-import { network } from 'hardhat'
+import hre, { network } from 'hardhat'
 import { present } from '#kernel/assert.ts'
 import { fileURLToPath } from 'node:url'
 import { readDeployment } from '../../deploy/contracts/addresses-file.ts'
@@ -6,9 +6,17 @@ import { deployErrors } from '../../deploy/contracts/errors.ts'
 import { BrowserProvider, getAddress, isAddress } from 'ethers'
 import type { Operation } from '../../deploy/operations/operation.ts'
 
+/** The network that was named; the one inside Hardhat forgets everything when the script ends. */
+export async function connect() {
+  if (hre.globalOptions.network !== undefined) return await network.create()
+  throw deployErrors.setting_missing(
+    'say --network <name>; <NAME>_RPC_URL and <NAME>_DEPLOYER_KEY make a network',
+  )
+}
+
 /** Signer, addresses and mode of an operator's script: `MOORING_ADDRESSES`, `MOORING_DRY_RUN=1`. */
 export async function openSession(): Promise<Operation> {
-  const connection = await network.create()
+  const connection = await connect()
   const { ethers } = connection
   // Hardhat's own hands on whatever a node says of a revert; that of ethers names it CALL_EXCEPTION.
   const provider = new BrowserProvider(connection.provider, undefined, { cacheTimeout: -1 })

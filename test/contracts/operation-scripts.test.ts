@@ -51,8 +51,13 @@ afterAll(async () => {
 })
 
 /** Runs a script as an operator does, on a network over HTTP. */
-async function run(name: string, key: string, variables: Record<string, string> = {}) {
-  const args = ['run', `scripts/operations/${name}.ts`, '--no-compile', '--network', 'drill']
+async function run(
+  name: string,
+  key: string,
+  variables: Record<string, string> = {},
+  network: readonly string[] = ['--network', 'drill'],
+) {
+  const args = ['run', `scripts/${name}.ts`, '--no-compile', ...network]
   const child = spawn(process.execPath, ['node_modules/hardhat/dist/src/cli.js', ...args], {
     env: {
       PATH: process.env['PATH'],
@@ -71,18 +76,27 @@ async function run(name: string, key: string, variables: Record<string, string> 
 }
 
 it('drills the exit of whoever is registered', async () => {
-  const { code, said } = await run('exit-drill', ADMIN_KEY)
+  const { code, said } = await run('operations/exit-drill', ADMIN_KEY)
   expect([code, said]).toEqual([0, expect.stringContaining('covered')])
 }, 60_000)
 
 it('schedules what has to wait, and says in one line who may not', async () => {
   const grant = { MOORING_ROLE: 'FREEZER', MOORING_TO: new Wallet(STRANGER_KEY).address }
-  const first = await run('grant', ADMIN_KEY, grant)
+  const first = await run('operations/grant', ADMIN_KEY, grant)
   expect([first.code, first.said]).toEqual([0, expect.stringContaining('schedule')])
-  const refused = await run('grant', STRANGER_KEY, grant)
+  const refused = await run('operations/grant', STRANGER_KEY, grant)
   expect(refused.code).toBe(1)
   expect(refused.said.trim().split('\n')).toEqual([
     expect.stringContaining('for real'),
     expect.stringContaining('AccessManagerUnauthorized'),
   ])
 }, 60_000)
+
+it.each(['operations/grant', 'deploy-contracts'])(
+  'asks %s which network is meant',
+  async (name) => {
+    const { code, said } = await run(name, ADMIN_KEY, {}, [])
+    expect([code, said.trim().split('\n')]).toEqual([1, [expect.stringContaining('--network')]])
+  },
+  60_000,
+)

@@ -228,10 +228,14 @@ describe('the head', () => {
 
     answer(batch({}), batch({ sequence: 2, status: 'submitted', head: ZeroHash }))
     expect(await check()).toBe(1)
-    answer()
+    answer(batch({ status: 'submitted' }))
     lines = []
     expect(await check()).toBe(0)
     expect(lines.at(-1)).toBe('the node has not seen: 1')
+    answer()
+    await expect(check()).rejects.toMatchObject({ code: 'deploy.node_disagrees' })
+    answer(batch({ status: 'submitted', head: ZeroHash }))
+    await expect(check()).rejects.toMatchObject({ code: 'deploy.node_disagrees' })
     answer(batch({ head: ZeroHash }))
     await expect(check()).rejects.toMatchObject({ code: 'deploy.node_disagrees' })
     answer(batch({ sequence: 2 }))

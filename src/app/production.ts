@@ -61,7 +61,7 @@ function findDeployment(config: Config): Deployment {
   const found = readDeployment(path)
   if (found !== undefined) return found
   throw appErrors.addresses_missing(
-    `no addresses in ${path}; deploy with \`npm run hardhat -- run scripts/deploy-contracts.ts\` and set ADDRESSES_FILE`,
+    `no addresses in ${path}; deploy with \`npm run hardhat -- run scripts/deploy-contracts.ts --network <name>\` and set ADDRESSES_FILE`,
   )
 }
 

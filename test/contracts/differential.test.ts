@@ -8,6 +8,8 @@ import { SuiteChain } from '../support/suite-chain.ts'
 const ACCOUNTS = Array.from({ length: 12 }, (_, index) => 16 + index)
 const ASSETS = [1, 2, 3, 4, 5, 6, 7]
 const START = 1_000n
+/** As many as of the fuzz tests in Solidity. */
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1000)
 
 let chain: SuiteChain
 /** Atoms by `account:asset`, changed by each transfer alone. */
@@ -70,13 +72,13 @@ test('netted by the node and settled by the vault, random transfers leave what t
       const expected = pairs.map(([account, asset]) => model.get(`${account}:${asset}`) ?? 0n)
       expect(Object.values(await lanes(accounts, assets))).toEqual(expected)
     }),
-    { numRuns: 40, endOnFailure: true },
+    { numRuns: RUNS, endOnFailure: true },
   )
   for (const asset of ASSETS) {
     const holders = ACCOUNTS.filter((account) => (model.get(`${account}:${asset}`) ?? 0n) > 0n)
     expect(await read('holdersOf', asset)).toBe(BigInt(holders.length))
   }
-}, 120_000)
+}, 600_000)
 
 async function lanes(accounts: readonly number[], assets: readonly number[]): Promise<object> {
   const result = await read('balancesOf', accounts, assets)

@@ -329,19 +329,45 @@ function run(model: Model, { type, ...move }: Move): void {
   if ('fee' in move) model.market = move.fee
 }
 
-describe('a held request', () => {
-  const queue = { unmined: 0, isLowest: true, isNext: true, blocked: undefined }
-  const attempt: AttemptView = {
-    kind: 'intent',
-    fees: { maxFeeWei: 10n, priorityFeeWei: 1n },
-    gasLimit: 50_000n,
-    ageMs: 0,
-    blocksAgo: 0,
-    sentAgoMs: 0,
-    triedAgoMs: undefined,
-    isUnderpriced: false,
-    externalLooks: 0,
+const queue = { unmined: 0, isLowest: true, isNext: true, blocked: undefined }
+const attempt: AttemptView = {
+  kind: 'intent',
+  fees: { maxFeeWei: 10n, priorityFeeWei: 1n },
+  gasLimit: 50_000n,
+  ageMs: 0,
+  blocksAgo: 0,
+  sentAgoMs: 0,
+  triedAgoMs: undefined,
+  isUnderpriced: false,
+  externalLooks: 0,
+}
+
+describe('a request that is out', () => {
+  const step = (found: Partial<AttemptView>, isLowest = true) => {
+    const out = {
+      state: 'broadcast',
+      hasCancel: false,
+      sighting: undefined,
+      isAtCap: false,
+    } as const
+    const view = { ...out, attempt: { ...attempt, ...found }, wish: undefined, nonceUse: undefined }
+    return nextStep(view, { ...queue, isLowest }, RULES).type
   }
+
+  it('gets a higher fee when it is the first in line, and not behind another one', () => {
+    const late = { blocksAgo: RULES.bumpBlocks }
+    expect(step(late)).toBe('price')
+    expect(step(late, false)).toBe('rest')
+    expect(step({ blocksAgo: 1, isUnderpriced: true }, false)).toBe('rest')
+  })
+
+  it('is held only when three looks found its nonce used by another transaction', () => {
+    expect(step({ externalLooks: 2 })).toBe('rest')
+    expect(step({ externalLooks: 3 })).toBe('hold')
+  })
+})
+
+describe('a held request', () => {
   const step = (nonceUse: NonceUse | undefined, wanted: Wish | undefined) => {
     const held = { state: 'held', hasCancel: false, sighting: undefined, isAtCap: false } as const
     return nextStep({ ...held, attempt, wish: wanted, nonceUse }, queue, RULES).type

@@ -63,6 +63,14 @@ contract AssetsTest is Suite {
         assets.createAsset(GOLD, "GOLD", "GOLD", 5, 6, false, CEILING);
         vm.expectRevert(refused);
         assets.createAsset(GOLD, "GOLD", "GOLD", 6, 6, false, CEILING + 1);
+        vm.expectRevert(refused);
+        assets.createAsset(GOLD, "GOLD", "GOLD", 6, 6, true, CEILING);
+        vm.expectRevert(refused);
+        assets.createAsset(GOLD, "GOLD", "GOLD", 6, 2, false, CEILING);
+        vm.expectRevert(refused);
+        assets.createAsset(GOLD, "GOLD", "Gold", 6, 6, false, CEILING);
+        vm.expectRevert(refused);
+        assets.createAsset(GOLD, "AU", "GOLD", 6, 6, false, CEILING);
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.Refused.selector, 0));
         assets.createAsset(0, "CASH", "CASH", 6, 6, false, CEILING);
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.DecimalsOutOfRange.selector, 9));
@@ -76,6 +84,8 @@ contract AssetsTest is Suite {
         assets.listExternal(0, address(cash), 1, ALL_CLASSES);
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.Refused.selector, 0));
         assets.listExternal(0, address(cash), 2, ALL_CLASSES);
+        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.Refused.selector, 0));
+        assets.listExternal(0, address(cash), 1, 2);
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.NotToken.selector, STRANGER));
         assets.listExternal(3, STRANGER, 1, ALL_CLASSES);
         vm.expectRevert(abi.encodeWithSelector(AssetRegistry.ZeroScale.selector));

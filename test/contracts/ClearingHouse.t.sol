@@ -384,6 +384,19 @@ contract ClearingHouseTest is Suite {
         _settle(_header(Batch.HEARTBEAT, hex"00"), hex"00");
     }
 
+    function test_ThirtyTwoAttestorsAreTheMost() external {
+        address[] memory most = new address[](32);
+        address[] memory more = new address[](33);
+        for (uint160 i = 0; i < 32; ++i) (most[i], more[i]) = (address(i + 1), address(i + 1));
+        more[32] = address(33);
+        vm.startPrank(OFFICER);
+        vault.setAttestors(most, 32);
+        vm.expectRevert(abi.encodeWithSelector(Attestation.ThresholdOutOfRange.selector, 32, 33));
+        vault.setAttestors(more, 32);
+        vm.stopPrank();
+        Check.same(vault.attestors().length, 32);
+    }
+
     function test_BalancesAreReadPairwise() external {
         _fund(ALICE, 100);
         _mint(GOLD, BOB_ID, 7);

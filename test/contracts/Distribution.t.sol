@@ -268,6 +268,17 @@ contract DistributionTest is Suite {
         Check.isTrue(assets.actionOf(action).isCancelled, "cancelled");
     }
 
+    function test_AnAnnouncementOfAnotherAssetIsNotFulfilled() external {
+        _create(2, "TWO", 6, false);
+        _grantOfAsset(Roles.ISSUER, 2, ISSUER, 0);
+        vm.startPrank(ISSUER);
+        Distributor.Terms memory terms = _terms("root", 5);
+        terms.action = assets.announceAction(2, _announcement("root"));
+        vm.expectRevert(abi.encodeWithSelector(Distributor.ActionMismatch.selector, terms.action));
+        distributor.open(terms);
+        vm.stopPrank();
+    }
+
     function test_AnActionIsCancelledBeforeItTakesEffectAndOnce() external {
         vm.startPrank(ISSUER);
         uint256 action = assets.announceAction(GOLD, _announcement(0));

@@ -69,6 +69,59 @@ contract ReenteringModule is IPolicyModule {
     }
 }
 
+/// @notice A module that answers every question with the bytes that it was made with.
+contract OddModule {
+    bytes private _answer;
+
+    constructor(bytes memory answer) {
+        _answer = answer;
+    }
+
+    fallback() external {
+        bytes memory answer = _answer;
+        assembly ("memory-safe") {
+            return(add(answer, 0x20), mload(answer))
+        }
+    }
+
+    function capabilities() external pure returns (uint8) {
+        return 1;
+    }
+}
+
+/// @notice A module that burns all the gas that it gets.
+contract GreedyModule {
+    fallback() external {
+        assembly ("memory-safe") {
+            invalid()
+        }
+    }
+
+    function capabilities() external pure returns (uint8) {
+        return 2;
+    }
+}
+
+/// @notice A module that counts per wallet, unlike those of the suite, so that it notices moves within an account.
+contract WalletCounter is IPolicyModule {
+    mapping(address wallet => int256) public changeOf;
+
+    function record(Move calldata move) external {
+        changeOf[move.from] -= int256(move.amount);
+        changeOf[move.to] += int256(move.amount);
+    }
+
+    function detached(uint16) external pure {}
+
+    function capabilities() external pure returns (uint8) {
+        return 2;
+    }
+
+    function check(Move calldata) external pure returns (uint8) {
+        return 0;
+    }
+}
+
 /// @notice The engine and each module, through the tokens that ask them.
 contract PolicyTest is Suite {
     uint16 private constant SILVER = 2;
@@ -272,6 +325,43 @@ contract PolicyTest is Suite {
         vm.prank(SETTLER);
         vault.withdraw("broken", BOB_ID, GOLD, 10);
         Check.same(gold.balanceOf(BOB), 10);
+    }
+
+    function test_Pitfall5_NoNonsenseOfAModuleCountsAsConsent() external {
+        // What the first answers stays in memory where the answer of the next is read.
+        _add(GOLD, IPolicyModule(address(new OddModule(abi.encode(0)))));
+        _transfer(ALICE, BOB, 1);
+        bytes[5] memory answers = [abi.encode(255), abi.encode(256), abi.encode(1 << 255), bytes(""), new bytes(31)];
+        for (uint256 i = 0; i < answers.length; ++i) {
+            IPolicyModule odd = IPolicyModule(address(new OddModule(answers[i])));
+            _add(GOLD, odd);
+            _refuseTransfer(ALICE, BOB, 1, 255);
+            vm.prank(OFFICER);
+            policy.forceRemoveModule(GOLD, odd);
+        }
+    }
+
+    function test_Pitfall5_AModuleThatBurnsItsGasStopsNoPaymentOfTheVault() external {
+        _mint(GOLD, BOB_ID, 10);
+        _add(GOLD, IPolicyModule(address(new GreedyModule())));
+        vm.prank(SETTLER);
+        vault.withdraw{gas: 600_000}("greedy", BOB_ID, GOLD, 10);
+        Check.same(gold.balanceOf(BOB), 10);
+    }
+
+    function test_Pitfall5_AModuleThatCountsPerWalletFollowsARecovery() external {
+        WalletCounter counter = new WalletCounter();
+        _add(GOLD, counter);
+        _transfer(ALICE, BOB, 100);
+        vm.startPrank(RECOVERER);
+        registry.proposeRecovery(ALICE_ID, CAROL_SECOND, "loss");
+        vm.warp(block.timestamp + registry.RECOVERY_DELAY());
+        registry.executeRecovery(ALICE_ID);
+        vm.stopPrank();
+        vm.prank(ENFORCER);
+        gold.recover(ALICE, CAROL_SECOND, "loss");
+        Check.isTrue(counter.changeOf(ALICE) == -1_000, "lost");
+        Check.isTrue(counter.changeOf(CAROL_SECOND) == 900, "recovered");
     }
 
     function test_Pitfall5_AModuleCannotReenter() external {

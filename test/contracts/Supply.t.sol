@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {Roles} from "../../contracts/access/Roles.sol";
 import {AssetGoverned} from "../../contracts/access/AssetGoverned.sol";
 import {Redemptions} from "../../contracts/supply/Redemptions.sol";
@@ -10,6 +11,13 @@ import {BatchHeader} from "../../contracts/types/Batch.sol";
 import {Encoder} from "./Encoder.sol";
 import {Suite} from "./Suite.sol";
 import {Check, vm} from "./Vm.sol";
+
+/// @notice A wallet that agrees to everything.
+contract AgreeingWallet is IERC1271 {
+    function isValidSignature(bytes32, bytes calldata) external pure returns (bytes4) {
+        return IERC1271.isValidSignature.selector;
+    }
+}
 
 /// @notice How far and how fast supply grows, and how wallets redeem.
 contract SupplyTest is Suite {
@@ -269,6 +277,27 @@ contract SupplyTest is Suite {
         vm.prank(BOB);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.NotRedeemer.selector, BOB, id));
         supply.claimRedeem(id);
+    }
+
+    function test_AnyWalletOfTheAccountActsButThePrimaryIsPaid() external {
+        uint256 id = _request(400);
+        address second = address(new AgreeingWallet());
+        vm.etch(ALICE, second.code);
+        registry.linkWallet(ALICE_ID, second, block.timestamp, "", "");
+        vm.prank(second);
+        supply.cancelRedeem(id);
+        Check.same(gold.balanceOf(ALICE), 1_000);
+        Check.same(gold.balanceOf(second), 0);
+        vm.startPrank(ALICE);
+        gold.approve(address(supply), 400);
+        id = supply.requestRedeem(GOLD, 400, LEAST);
+        vm.stopPrank();
+        vm.prank(ISSUER);
+        supply.settleRedeem(id, PRICE, "price");
+        vm.prank(second);
+        supply.claimRedeem(id);
+        Check.same(cash.balanceOf(ALICE), PRICE);
+        Check.same(cash.balanceOf(second), 0);
     }
 
     function test_NoTokensAreBurnedForLessThanTheHolderAskedFor() external {

@@ -246,6 +246,28 @@ contract WalletsTest is Suite {
         vm.stopPrank();
     }
 
+    function test_AFormerWalletStaysFormerWhenItsAccountChanges() external {
+        _link(_second, SECOND_KEY, PRIMARY_KEY);
+        vm.startPrank(REGISTRAR);
+        registry.revokeWallet(_second);
+        registry.setClass(DORA_ID, 2, 0);
+        vm.stopPrank();
+        _requireFormer(_second);
+        vm.startPrank(FREEZER);
+        registry.freeze(DORA_ID, "order");
+        registry.unfreeze(DORA_ID, "appeal");
+        vm.stopPrank();
+        _requireFormer(_second);
+        _link(vm.addr(1_001), 1_001, PRIMARY_KEY);
+        _requireFormer(_second);
+        Check.isTrue(gold.canSend(_dora) && gold.canSend(vm.addr(1_001)), "the others");
+    }
+
+    function _requireFormer(address wallet) private view {
+        Check.same(registry.accountOf(wallet), 0);
+        Check.isTrue(!gold.canSend(wallet) && !gold.canReceive(wallet), "acts again");
+    }
+
     function test_AFreezeReachesTheVaultAndDoesNotRepeat() external {
         vm.startPrank(FREEZER);
         vm.expectEmit(address(registry));

@@ -106,4 +106,16 @@ export const COMPLIANCE_FAULTS: readonly Fault[] = [
     find: 'return sends && receives ? 0 : CODE;',
     replace: 'return receives ? 0 : CODE;',
   },
+  { file: WALLETS, find: 'next.withActive(_parties[others[i]].isActive())', replace: 'next' },
+  {
+    file: POLICY,
+    find: 'if and(and(isDone, gt(returndatasize(), 0x1f)), lt(mload(0), answer)) {',
+    replace: 'if and(isDone, gt(returndatasize(), 0x1f)) {',
+  },
+  {
+    file: POLICY,
+    find: 'if and(and(isDone, gt(returndatasize(), 0x1f)), lt(mload(0), answer)) {',
+    replace: 'if and(isDone, lt(mload(0), answer)) {',
+  },
+  { file: POLICY, find: 'record{gas: RECORD_GAS}(move)', replace: 'record(move)' },
 ]

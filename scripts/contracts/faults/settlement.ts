@@ -221,4 +221,14 @@ export const SETTLEMENT_FAULTS: readonly Fault[] = [
     find: 'for (uint256 class = 1; class',
     replace: 'for (uint256 class = 0; class',
   },
+  {
+    file: 'settlement/Attestation.sol',
+    find: 'MAX_ATTESTORS = 32;',
+    replace: 'MAX_ATTESTORS = 33;',
+  },
+  {
+    file: 'settlement/Attestation.sol',
+    find: 'impossible || next.length > MAX_ATTESTORS',
+    replace: 'impossible',
+  },
 ]

@@ -71,4 +71,19 @@ export const SUPPLY_FAULTS: readonly Fault[] = [
     find: 'if (amount == 0 || minimumCash == 0) revert',
     replace: 'if (amount == 0) revert',
   },
+  {
+    file: REDEEM,
+    find: 'wallet = INVESTOR_REGISTRY.walletOf(account);',
+    replace: 'wallet = msg.sender;',
+  },
+  {
+    file: REDEEM,
+    find: 'safeTransfer(wallet, redemption.amount);',
+    replace: 'safeTransfer(msg.sender, redemption.amount);',
+  },
+  {
+    file: REDEEM,
+    find: 'safeTransfer(wallet, redemption.cash);',
+    replace: 'safeTransfer(msg.sender, redemption.cash);',
+  },
 ]

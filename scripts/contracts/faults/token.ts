@@ -110,4 +110,31 @@ export const TOKEN_FAULTS: readonly Fault[] = [
     find: '        if (_isOfSuite(to) && msg.sender != to) return false;\n',
     replace: '',
   },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: 'abi.encode(symbol, name, decimals, allowedClasses, reserveAttested, ceiling)',
+    replace: 'abi.encode(name, decimals, allowedClasses, reserveAttested, ceiling)',
+  },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: 'abi.encode(symbol, name, decimals, allowedClasses, reserveAttested, ceiling)',
+    replace: 'abi.encode(symbol, decimals, allowedClasses, reserveAttested, ceiling)',
+  },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: 'abi.encode(symbol, name, decimals, allowedClasses, reserveAttested, ceiling)',
+    replace: 'abi.encode(symbol, name, decimals, reserveAttested, ceiling)',
+  },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: 'abi.encode(symbol, name, decimals, allowedClasses, reserveAttested, ceiling)',
+    replace: 'abi.encode(symbol, name, decimals, allowedClasses, ceiling)',
+  },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: 'abi.encode(token, scale, allowedClasses)',
+    replace: 'abi.encode(token, scale)',
+  },
+  { file: DISTRIBUTOR, find: ' || action.asset != terms.asset', replace: '' },
+  { file: TOKEN, find: '_askPolicy(lost, wallet, amount, former, current, false);', replace: '' },
 ]

@@ -42,7 +42,7 @@ contract Authority is AccessManager {
     /// @notice Binds the functions of a token to the roles of its asset. Caller: the asset registry.
     /// @dev The token's address is computed here from the registry's own CREATE2, so no other contract can be the target.
     /// The holders of the global role administer that of the asset. The ERC-7943 form of a forced transfer, which names no
-    /// order, is left to ADMIN.
+    /// order, is left to ADMIN. Errors: NotAssetRegistry, AlreadyBound.
     /// @param asset Asset id; also the CREATE2 salt.
     /// @param initCodeHash Hash of the token proxy's creation code and arguments.
     /// @return token The address that was bound.
@@ -66,6 +66,7 @@ contract Authority is AccessManager {
 
     /// @notice Moves a contract to another authority; never a token, which would leave the upgrade delay behind. Caller:
     /// ADMIN.
+    /// @dev Errors: TokenStaysHere.
     function updateAuthority(address target, address newAuthority) public override {
         if (isBound[target]) revert TokenStaysHere(target);
         super.updateAuthority(target, newAuthority);
@@ -83,7 +84,8 @@ contract Authority is AccessManager {
         return super.canCall(caller, target, selector);
     }
 
-    /// @dev Upgrades of a token stay with UPGRADER, the one role that always waits.
+    /// @dev Upgrades of a token stay with UPGRADER, the one role that always waits. Errors of `setTargetFunctionRole`:
+    /// UpgradesAreOfUpgrader.
     function _setTargetFunctionRole(address target, bytes4 selector, uint64 roleId) internal override {
         bool isUpgrade = isBound[target] && selector == UUPSUpgradeable.upgradeToAndCall.selector;
         if (isUpgrade && roleId != Roles.UPGRADER) revert UpgradesAreOfUpgrader(target, roleId);

@@ -35,8 +35,10 @@ interface IPolicyModule {
 
     /// @notice A move happens; also a forced one, a recovery or a payment of the vault, which nobody checked.
     /// Caller: the policy engine.
+    /// @dev Errors: NotEngine.
     function record(Move calldata move) external;
 
     /// @notice The asset no longer has this rule. Caller: the policy engine.
+    /// @dev Errors: NotEngine.
     function detached(uint16 asset) external;
 }

@@ -97,6 +97,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Registers an investor. Repeating it with the same values changes nothing. Caller: REGISTRAR.
+    /// @dev Errors: AccountTaken, WalletTaken, SystemAccount, ClassOutOfRange, ZeroWallet, SuiteAsWallet.
     /// @param account Account id given by the node, from 16.
     /// @param wallet The only address that withdrawals of the account go to.
     /// @param class Investor class, 1 to 83.
@@ -113,7 +114,8 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Registers an investor on the word of a trusted issuer. Caller: REGISTRAR.
-    /// @dev The signer is the issuer that the role POLICY_ADMIN trusts, never an address that the wallet names.
+    /// @dev The signer is the issuer that the role POLICY_ADMIN trusts, never an address that the wallet names. Errors:
+    /// DeadlinePassed, IssuerNotTrusted, NonceUsed, SignatureRefused, and those of `register`.
     /// @param claim What the issuer signed.
     /// @param signature The issuer's, over the EIP-712 hash of `claim`.
     function registerWithClaims(Claim calldata claim, bytes calldata signature) external restricted {
@@ -128,6 +130,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Takes back a claim that was not used yet. Caller: its issuer.
+    /// @dev Errors: NonceUsed.
     /// @param nonce The nonce of the claim.
     function cancelClaim(uint256 nonce) external {
         _useNonce(msg.sender, nonce);
@@ -135,6 +138,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Says which classes an issuer may vouch for. Registrations that exist stay. Caller: POLICY_ADMIN.
+    /// @dev Errors: none of its own.
     /// @param issuer EOA or ERC-1271 contract.
     /// @param classes Bit c: class c; 0 ends the trust.
     function trustIssuer(address issuer, uint128 classes) external restricted {
@@ -143,6 +147,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Gives an account another class or expiry. Caller: REGISTRAR.
+    /// @dev Errors: UnknownAccount, SystemAccount, ClassOutOfRange.
     /// @param account A registered account.
     /// @param class Investor class, 1 to 83.
     /// @param expiry Unix seconds, 0 = never.
@@ -157,6 +162,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Takes the right to act for its account from a linked wallet. Caller: REGISTRAR.
+    /// @dev Errors: WalletUnknown, PrimaryWallet.
     /// @param wallet A linked wallet, not the primary one.
     function revokeWallet(address wallet) external restricted {
         uint32 account = accountOf(wallet);
@@ -165,6 +171,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Stops deposits, withdrawals, exits and token moves of an account; settlement goes on. Caller: FREEZER.
+    /// @dev Errors: UnknownAccount, FreezeUnchanged.
     /// @param account A registered account that is not frozen.
     /// @param documentHash Hash of the order that demands it.
     function freeze(uint32 account, bytes32 documentHash) external restricted {
@@ -173,6 +180,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Ends a freeze. Caller: FREEZER.
+    /// @dev Errors: UnknownAccount, FreezeUnchanged.
     /// @param account A frozen account.
     /// @param documentHash Hash of the order that allows it.
     function unfreeze(uint32 account, bytes32 documentHash) external restricted {
@@ -181,6 +189,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
     }
 
     /// @notice Starts the replacement of a lost primary wallet. Caller: RECOVERY.
+    /// @dev Errors: RecoveryPending, UnknownAccount, WalletTaken, ZeroWallet, SuiteAsWallet.
     /// @param account A registered account without an open recovery.
     /// @param wallet The new primary wallet: unknown so far or one of the account's own.
     /// @param documentHash Hash of the evidence.
@@ -199,6 +208,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
 
     /// @notice Stops a recovery. Caller: a wallet of the account unless it is frozen, so that a thief's veto can be taken
     /// away; or FREEZER.
+    /// @dev Errors: NoRecovery.
     /// @param account An account with an open recovery.
     function vetoRecovery(uint32 account) external {
         Party party = partyOf(msg.sender);
@@ -210,6 +220,7 @@ contract InvestorRegistry is AccessManaged, WalletBook {
 
     /// @notice Makes the proposed wallet the primary one; the lost wallet stops acting for the account. What the lost
     /// wallet holds follows by `AssetToken.recover`. Caller: RECOVERY, within the window after the delay.
+    /// @dev Errors: NoRecovery, RecoveryNotDue, WalletTaken, TooManyWallets.
     /// @param account An account with an open recovery.
     function executeRecovery(uint32 account) external restricted {
         Recovery memory recovery = _recovery(account);

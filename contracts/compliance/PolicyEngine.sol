@@ -70,6 +70,7 @@ contract PolicyEngine is AccessManaged, ReentrancyGuardTransient {
     }
 
     /// @notice Asks and tells the modules of an asset about a move that is about to happen. Caller: the asset's token.
+    /// @dev Errors: NotToken.
     /// @param move The move; for a payment of the suite both parties are left empty.
     /// @param isChecked Whether the rules apply: not to payments of the suite, forced moves and recoveries.
     /// @return code 0, or why the move is refused; then the caller must revert.
@@ -84,6 +85,7 @@ contract PolicyEngine is AccessManaged, ReentrancyGuardTransient {
     }
 
     /// @notice Adds a rule to an asset. Caller: POLICY_ADMIN.
+    /// @dev Errors: NoOwnToken, TooManyModules, ModuleKnown, CapabilitiesRefused.
     /// @param asset An asset with a token of this suite.
     /// @param module A contract that the asset does not have yet.
     function addModule(uint16 asset, IPolicyModule module) external restricted {
@@ -102,6 +104,7 @@ contract PolicyEngine is AccessManaged, ReentrancyGuardTransient {
     }
 
     /// @notice Takes a rule from an asset and tells the module. Caller: POLICY_ADMIN.
+    /// @dev Errors: ModuleUnknown, and the module's own.
     /// @param asset An asset that has the module.
     /// @param module The module.
     function removeModule(uint16 asset, IPolicyModule module) external restricted {
@@ -111,6 +114,7 @@ contract PolicyEngine is AccessManaged, ReentrancyGuardTransient {
 
     /// @notice Takes a rule from an asset without a call to the module, so that a broken one can always go. Caller:
     /// POLICY_ADMIN.
+    /// @dev Errors: ModuleUnknown.
     /// @param asset An asset that has the module.
     /// @param module The module.
     function forceRemoveModule(uint16 asset, IPolicyModule module) external restricted {

@@ -51,6 +51,7 @@ abstract contract WalletBook is EIP712 {
 
     /// @notice Links a further wallet; both it and the primary wallet sign the EIP-712 struct `WalletLink(uint32 account,
     /// address wallet,uint256 nonce,uint256 deadline)` (EOA or ERC-1271). Caller: anyone who has both signatures.
+    /// @dev Errors: DeadlinePassed, UnknownAccount, AccountFrozen, SignatureRefused, WalletTaken, TooManyWallets.
     /// @param account A registered account that is not frozen.
     /// @param wallet The wallet to link; may be a former one of the same account.
     /// @param deadline Unix seconds after which the signatures are void.
@@ -75,6 +76,7 @@ abstract contract WalletBook is EIP712 {
     }
 
     /// @notice Takes the right to act for its account from a linked wallet. Caller: that wallet or the primary one.
+    /// @dev Errors: WalletUnknown, NotOfAccount, PrimaryWallet.
     /// @param wallet A linked wallet, not the primary one.
     function unlinkWallet(address wallet) external {
         uint32 account = accountOf(wallet);

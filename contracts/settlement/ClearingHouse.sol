@@ -67,9 +67,15 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     }
 
     /// @notice Applies a netted batch. The batch that is the head already returns quietly. Caller: SETTLER.
-    /// @param header What the batch declares; its `hashStruct` becomes the head.
-    /// @param records Groups and packed legs (format: contracts/FORMAT.md).
-    /// @param attestations Exactly `threshold` signatures over the header, ascending by signer.
+    /// @dev Errors: EnforcedPause, InExitMode, those of the arguments below, and for a supply batch TotalOutOfRange and
+    /// those of `SupplyController.applySupply`.
+    /// @param header What the batch declares; its `hashStruct` becomes the head. Errors: WrongHead, WrongSequence,
+    /// MalformedHeader, WrongRecords, HeartbeatWithRecords.
+    /// @param records Groups and packed legs (format: contracts/FORMAT.md). Errors: MalformedRecords,
+    /// GroupsNotAscending, RecordsNotAscending, PlaceOutOfRange, MalformedRecord, ClassRefused, LaneOutOfRange,
+    /// SumOutOfRange, Unbalanced, SupplyGroupMissing, TurnoverExceeded.
+    /// @param attestations Exactly `threshold` signatures over the header, ascending by signer. Errors:
+    /// AttestationCount, NotAttestor, AttestorsNotAscending, ECDSAInvalidSignature.
     function settle(
         BatchHeader calldata header,
         bytes calldata records,
@@ -97,16 +103,19 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     }
 
     /// @notice Stops deposit, settle, withdraw and dvp, never exits. Caller: PAUSER.
+    /// @dev Errors: EnforcedPause.
     function pause() external restricted {
         _pause();
     }
 
     /// @notice Starts them again. Caller: UNPAUSER.
+    /// @dev Errors: ExpectedPause.
     function unpause() external restricted {
         _unpause();
     }
 
     /// @notice Replaces the attestors. Caller: ATTESTOR_ADMIN.
+    /// @dev Errors: ThresholdOutOfRange, AttestorsNotAscending.
     /// @param next At most 32 addresses, ascending; none together with threshold 0.
     /// @param nextThreshold How many of them each batch needs.
     function setAttestors(address[] calldata next, uint8 nextThreshold) external restricted {
@@ -115,6 +124,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     }
 
     /// @notice Caps what trade batches may credit of an asset per clock hour. Caller: RISK_ADMIN.
+    /// @dev Errors: UnknownAsset, AmountOutOfRange.
     /// @param asset A listed asset.
     /// @param cap Atoms, 0 = no cap. Rounded down to its leading digits, which are at least two.
     function setTurnoverCap(uint16 asset, uint64 cap) external restricted {
@@ -123,6 +133,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     }
 
     /// @notice Makes an asset depositable. Caller: the asset registry.
+    /// @dev Errors: NotAssetRegistry, ScaleNotPowerOfTen.
     /// @param asset An asset id that is not listed yet.
     /// @param token Its ERC-20: no hooks, no fees, no rebasing.
     /// @param scale Token units per atom, a power of ten.
@@ -134,6 +145,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     }
 
     /// @notice Copies class, expiry and freeze of an account beside its balances. Caller: the investor registry.
+    /// @dev Errors: NotInvestorRegistry.
     /// @param account A registered account.
     /// @param class Investor class, 1 to 83.
     /// @param expiresAt Unix seconds, kept to the hour below; 0 = never.
@@ -143,6 +155,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     }
 
     /// @notice Copies whose wallet one is, so that deposits read no other contract. Caller: the investor registry.
+    /// @dev Errors: NotInvestorRegistry.
     /// @param wallet A wallet that was linked or unlinked.
     /// @param account Its account, 0 = none any more.
     function syncWallet(address wallet, uint32 account) external onlyInvestorRegistry {
@@ -177,6 +190,7 @@ contract ClearingHouse is Exit, Dvp, Records, Attestation {
     }
 
     /// @notice Lanes of the pairs (accounts[i], assets[i]), atoms.
+    /// @dev Errors: LengthMismatch.
     function balancesOf(
         uint32[] calldata accounts,
         uint16[] calldata assets

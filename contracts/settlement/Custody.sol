@@ -57,6 +57,8 @@ abstract contract Custody is AccessManaged, Pausable, ReentrancyGuardTransient, 
 
     /// @notice Pays tokens into the caller's account. Caller: a registered, unexpired, unfrozen wallet of an allowed class
     /// that approved this contract.
+    /// @dev Errors: ZeroAmount, NotDivisible, UnknownAsset, Unregistered, Expired, Frozen, ClassRefused, InExitMode,
+    /// EnforcedPause, AmountOutOfRange, LaneOutOfRange, TotalOutOfRange, ShortTransfer, and the token's own.
     /// @param asset A listed asset.
     /// @param amount Token units; must be a multiple of the asset's scale.
     function deposit(uint16 asset, uint256 amount) external whenOpen nonReentrant {
@@ -65,6 +67,7 @@ abstract contract Custody is AccessManaged, Pausable, ReentrancyGuardTransient, 
 
     /// @notice The same with an ERC-2612 permit instead of an approval. A permit that somebody else has sent before does
     /// not matter as long as the allowance is there.
+    /// @dev Errors: AllowanceTooLow, and those of `deposit`.
     /// @param asset A listed asset.
     /// @param amount Token units; must be a multiple of the asset's scale.
     /// @param deadline Unix seconds until which the permit holds.
@@ -88,6 +91,8 @@ abstract contract Custody is AccessManaged, Pausable, ReentrancyGuardTransient, 
     }
 
     /// @notice Pays a withdrawal to the registered wallet of its account, once per id. Caller: SETTLER.
+    /// @dev Errors: AlreadyWithdrawn, ZeroAmount, UnknownAsset, Frozen, NoWallet, LaneOutOfRange, AmountOutOfRange,
+    /// EnforcedPause, InExitMode.
     /// @param id Withdrawal id, never used before.
     /// @param account Whose lane shrinks and whose wallet is paid; not frozen.
     /// @param asset A listed asset.

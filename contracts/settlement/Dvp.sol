@@ -30,6 +30,8 @@ abstract contract Dvp is Custody {
 
     /// @notice Swaps what two orders offer each other, both whole and once. Caller: anyone with both signatures (ECDSA or
     /// ERC-1271). Both signers must be registered, unexpired, unfrozen and of a class that may hold what they receive.
+    /// @dev Errors: OrderExpired, OrderUsed, OrdersDisagree, NothingOrdered, WrongCounterparty, WrongSignature,
+    /// Unregistered, Expired, Frozen, ClassRefused, ShortTransfer, EnforcedPause, and the token's own.
     /// @param first One order; amounts in token units.
     /// @param second The other: it sells what the first buys and the other way round.
     /// @param firstSignature EIP-712 signature of the first signer.

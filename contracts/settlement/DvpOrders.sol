@@ -33,6 +33,8 @@ contract DvpOrders is EIP712 {
     }
 
     /// @notice Uses up two orders that mirror each other, both whole. Caller: the vault.
+    /// @dev Errors: NotVault, OrderExpired, OrderUsed, OrdersDisagree, NothingOrdered, WrongCounterparty,
+    /// WrongSignature.
     /// @param first One order; amounts in token units.
     /// @param second The other: it sells what the first buys and the other way round.
     /// @param firstSignature EIP-712 signature of the first signer, ECDSA or ERC-1271.
@@ -52,6 +54,7 @@ contract DvpOrders is EIP712 {
     }
 
     /// @notice Makes an order of the caller unfillable. Repeating it changes nothing. Caller: its signer.
+    /// @dev Errors: none.
     /// @param nonce Nonce of the order.
     function cancel(uint256 nonce) external {
         _usedNonces[msg.sender][nonce >> 8] |= 1 << (nonce & 0xff);

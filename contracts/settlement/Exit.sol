@@ -58,6 +58,7 @@ abstract contract Exit is Custody {
 
     /// @notice Opens the exit of the caller's account; one at a time, open until it is cancelled. Caller: a registered
     /// wallet of an account that is not frozen, expired or not.
+    /// @dev Errors: Unregistered, Frozen, ExitAlreadyOpen.
     function requestExit() external {
         uint32 account = _requireExiting();
         uint64 requestedAt = _requestedAt[account];
@@ -67,6 +68,7 @@ abstract contract Exit is Custody {
     }
 
     /// @notice Closes the open exit of the caller's account. Caller: a registered wallet.
+    /// @dev Errors: Unregistered, NoExitOpen.
     function cancelExit() external {
         uint32 account = _requireAccount(msg.sender);
         if (_requestedAt[account] == 0) revert NoExitOpen(account);
@@ -77,6 +79,7 @@ abstract contract Exit is Custody {
     /// @notice Pays whole lanes of the caller's account to its registered wallet, `EXIT_DELAY` after the request and once
     /// a batch that closed after it is settled; in exit mode at once and without a request. The exit stays open, so an
     /// asset whose token refuses today can be left out and taken later. Caller: a registered wallet, not frozen.
+    /// @dev Errors: NoExitOpen, ExitTooEarly, ExitUnsettled, Unregistered, Frozen, NoWallet, UnknownAsset.
     /// @param assets Listed assets; those of which the account holds nothing are passed over.
     function executeExit(uint16[] calldata assets) external nonReentrant {
         uint32 account = _requireExiting();
@@ -88,6 +91,7 @@ abstract contract Exit is Custody {
     /// @notice Ends deposits, settlement and withdrawals for good. Caller: anyone, when no batch was settled for
     /// `EXIT_MODE_AFTER` since the last one; or a wallet whose request is that old and no batch has closed after it, also
     /// when there never was a batch.
+    /// @dev Errors: SettlementAlive, InExitMode, Frozen.
     function enterExitMode() external {
         if (isExitMode) revert InExitMode();
         Clock memory clock = _clock;

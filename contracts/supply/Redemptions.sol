@@ -88,6 +88,7 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     }
 
     /// @notice Locks tokens of the caller for redemption. Caller: a wallet of an account that approved this contract.
+    /// @dev Errors: UnknownAsset, ZeroRedemption, AmountOutOfRange, Unregistered, AccountFrozen, and the token's own.
     /// @param asset An asset with a token of this suite.
     /// @param amount Atoms, at most 2⁶³−1.
     /// @param minimumCash The least that the holder takes for all of it, token units of asset 0, at least 1.
@@ -111,6 +112,7 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     }
 
     /// @notice Gives the locked tokens back to the account's wallet. Caller: a wallet of the account, before the settlement.
+    /// @dev Errors: WrongStage, NotRedeemer, NoWallet.
     /// @param id A pending request.
     function cancelRedeem(uint256 id) external nonReentrant {
         Redemption memory redemption = _requireStage(id, Stage.Pending);
@@ -122,6 +124,7 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
 
     /// @notice Burns the locked tokens and takes the cash for them from the caller. Caller: ISSUER of the asset, who approved
     /// this contract for the cash.
+    /// @dev Errors: WrongStage, CashBelowMinimum, ShortPayment, AssetRoleMissing, and the cash token's own.
     /// @param id A pending request.
     /// @param cash What the holder gets, token units of asset 0; at least what the holder asked for.
     /// @param documentHash Hash of the document that explains the price.
@@ -142,6 +145,7 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     }
 
     /// @notice Pays a settled redemption to the account's wallet. Caller: a wallet of the account.
+    /// @dev Errors: WrongStage, NotRedeemer, AccountFrozen, NoWallet.
     /// @param id A claimable request.
     function claimRedeem(uint256 id) external nonReentrant {
         Redemption memory redemption = _requireStage(id, Stage.Claimable);

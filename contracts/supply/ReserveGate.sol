@@ -95,6 +95,8 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
     }
 
     /// @notice Records a statement. Caller: anyone; the signatures are what counts.
+    /// @dev Errors: NoAttestors, UnknownAsset, WrongDecimals, FutureStatement, AmountOutOfRange, StaleNonce,
+    /// OlderStatement, AttestationCount, NotAttestor, AttestorsNotAscending, ECDSAInvalidSignature.
     /// @param reserve What was signed.
     /// @param attestations Exactly `threshold` signatures over it, ascending by signer.
     function attest(Reserve calldata reserve, bytes[] calldata attestations) external {
@@ -121,6 +123,7 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
     }
 
     /// @notice Says how statements about an asset are read. Caller: RESERVE_ADMIN.
+    /// @dev Errors: UnknownAsset, RuleOutOfRange.
     /// @param asset An asset with a token.
     /// @param decimals Decimals of the statements, at most 36; an earlier statement in others counts as zero at once.
     /// @param maxAgeSeconds How long a statement holds, at most 366 days; 0 ends the reliance on it.
@@ -135,6 +138,7 @@ contract ReserveGate is IReserveGate, AccessManaged, Attestation {
     }
 
     /// @notice Replaces the attestors; every reserve counts as unset until they have stated it. Caller: RESERVE_ADMIN.
+    /// @dev Errors: ThresholdOutOfRange, AttestorsNotAscending.
     /// @param next At most 32 addresses, ascending; none together with threshold 0, which stops every statement.
     /// @param nextThreshold How many of them each statement needs.
     function setAttestors(address[] calldata next, uint8 nextThreshold) external restricted {

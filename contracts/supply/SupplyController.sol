@@ -89,6 +89,7 @@ contract SupplyController is Redemptions {
     }
 
     /// @notice Mints to or burns from the vault. Caller: the clearing house, at the end of a supply batch.
+    /// @dev Errors: NotClearingHouse, UnknownAsset, CeilingExceeded, ReserveExceeded, RateExceeded.
     /// @param asset An asset with a token of this suite.
     /// @param change Atoms; above zero mints, below burns.
     function applySupply(uint16 asset, int64 change) external {
@@ -105,6 +106,7 @@ contract SupplyController is Redemptions {
     }
 
     /// @notice Takes a new asset under control. Caller: the asset registry.
+    /// @dev Errors: NotAssetRegistry, CeilingOutOfRange.
     /// @param asset Asset id.
     /// @param token Its token.
     /// @param ceiling Highest supply, at most 2⁶³−1.
@@ -119,6 +121,7 @@ contract SupplyController is Redemptions {
 
     /// @notice Changes the highest supply, now and ever; a ceiling below the supply only stops further mints. Ends raising by
     /// gap. Caller: SUPPLY_ADMIN.
+    /// @dev Errors: UnknownAsset, CeilingOutOfRange.
     /// @param asset A known asset.
     /// @param ceiling Atoms, at most 2⁶³−1.
     function setCeiling(uint16 asset, uint64 ceiling) external restricted {
@@ -130,6 +133,7 @@ contract SupplyController is Redemptions {
 
     /// @notice Lets the ceiling follow the supply: lowers it to the supply plus a gap (never above `maximum`), from where
     /// `raiseCeiling` takes it up. Caller: SUPPLY_ADMIN.
+    /// @dev Errors: UnknownAsset, CeilingOutOfRange.
     /// @param asset A known asset.
     /// @param maximum What the ceiling can never pass, atoms, at most 2⁶³−1.
     /// @param gap Atoms above the supply, more than 0.
@@ -143,6 +147,7 @@ contract SupplyController is Redemptions {
     }
 
     /// @notice Raises the ceiling to the supply plus the gap, never above the maximum. Caller: anyone, once per time-to-live.
+    /// @dev Errors: CeilingNotRaisable, UnknownAsset.
     /// @param asset An asset with a gap.
     /// @return ceiling The ceiling from now on, atoms.
     function raiseCeiling(uint16 asset) external returns (uint64 ceiling) {
@@ -158,6 +163,7 @@ contract SupplyController is Redemptions {
     }
 
     /// @notice Lowers the ceiling at once and ends raising by gap; raising it again is SUPPLY_ADMIN's. Caller: PAUSER.
+    /// @dev Errors: CeilingNotLower, UnknownAsset.
     /// @param asset A known asset.
     /// @param ceiling Atoms, below the ceiling now.
     function lowerCeiling(uint16 asset, uint64 ceiling) external restricted {
@@ -170,6 +176,7 @@ contract SupplyController is Redemptions {
     }
 
     /// @notice Limits how fast an asset may grow. The bucket starts full and refills evenly. Caller: SUPPLY_ADMIN.
+    /// @dev Errors: UnknownAsset.
     /// @param asset A known asset.
     /// @param capacity Atoms that may be minted at once.
     /// @param windowSeconds Time in which an empty bucket fills; 0 ends the limit.
@@ -183,6 +190,7 @@ contract SupplyController is Redemptions {
     }
 
     /// @notice Names the contract that knows attested reserves. Caller: SUPPLY_ADMIN.
+    /// @dev Errors: none of its own.
     /// @param gate Zero: no reserves at all.
     function setReserveGate(IReserveGate gate) external restricted {
         reserveGate = gate;

@@ -56,6 +56,7 @@ contract AssetRegistry is IAssets, Documents, CorporateActions {
     }
 
     /// @notice Deploys the token of an asset. Repeating it with the same parameters changes nothing. Caller: REGISTRAR.
+    /// @dev Errors: Refused, DecimalsOutOfRange, CeilingOutOfRange.
     /// @param id Asset id given by the node; also the CREATE2 salt.
     /// @param symbol Unique symbol.
     /// @param name Display name.
@@ -89,6 +90,7 @@ contract AssetRegistry is IAssets, Documents, CorporateActions {
     }
 
     /// @notice Lists a token from outside, such as cash. Repeating it with the same values changes nothing. Caller: ADMIN.
+    /// @dev Errors: Refused, NotToken, ZeroScale, ScaleNotPowerOfTen.
     /// @param id Asset id; 0 is cash.
     /// @param token An ERC-20 without hooks, fees or rebasing.
     /// @param scale Token units per atom.

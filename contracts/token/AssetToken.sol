@@ -83,6 +83,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @notice Sets up a proxy, from its constructor.
+    /// @dev Errors: InvalidInitialization.
     /// @param authority Who decides about freezes, forced transfers, pause and upgrades.
     /// @param asset_ Asset id.
     /// @param name_ Display name.
@@ -104,18 +105,21 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @notice Mints to the vault. Caller: the supply controller.
+    /// @dev Errors: NotSupplyController.
     /// @param amount Atoms.
     function mint(uint256 amount) external onlySupplyController {
         _mint(VAULT, amount);
     }
 
     /// @notice Burns from the vault what left its lanes. Caller: the supply controller.
+    /// @dev Errors: NotSupplyController, ERC20InsufficientBalance.
     /// @param amount Atoms.
     function burn(uint256 amount) external onlySupplyController {
         _burn(VAULT, amount);
     }
 
     /// @notice Stops every transfer and approval of wallets. Caller: PAUSER of the asset.
+    /// @dev Errors: EnforcedPause.
     function pause() external restricted {
         _requireNotPaused();
         _storage().isPaused = true;
@@ -123,6 +127,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @notice Starts them again. Caller: UNPAUSER of the asset.
+    /// @dev Errors: ExpectedPause.
     function unpause() external restricted {
         if (!paused()) revert Pausable.ExpectedPause();
         _storage().isPaused = false;
@@ -130,6 +135,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @notice Replaces the frozen amount of a wallet (ERC-7943). Caller: FREEZER of the asset.
+    /// @dev Errors: SuiteAsHolder.
     /// @param account Any wallet, not one of the suite.
     /// @param amount Atoms, also above the balance; `WHOLE_WALLET` for everything. Zero ends the freeze.
     function setFrozenTokens(address account, uint256 amount) external restricted returns (bool) {
@@ -138,6 +144,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @notice Replaces the frozen amount of a wallet unless somebody else changed it. Caller: FREEZER of the asset.
+    /// @dev Errors: FrozenChanged, SuiteAsHolder.
     /// @param account Any wallet, not one of the suite.
     /// @param expected What the caller takes the frozen amount to be, atoms.
     /// @param next Atoms as in `setFrozenTokens`.
@@ -150,6 +157,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @notice Moves tokens without the holder's consent (ERC-7943). Caller: ADMIN, since this form names no order.
+    /// @dev Errors: ERC7943CannotReceive, ERC20InsufficientBalance, ERC20InvalidSender, SelfTransfer, SuiteAsHolder.
     /// @param from Any wallet, not one of the suite.
     /// @param to Another wallet that may receive.
     /// @param amount Atoms; what is taken from the frozen part ends being frozen.
@@ -159,6 +167,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @notice Moves tokens without the holder's consent, by an order. Caller: ENFORCER of the asset.
+    /// @dev Errors: those of `forcedTransfer`.
     /// @param from Any wallet, not one of the suite.
     /// @param to Another wallet that may receive.
     /// @param amount Atoms; what is taken from the frozen part ends being frozen.
@@ -175,6 +184,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
 
     /// @notice Moves all that a former wallet holds, with its frozen amount, to a wallet of the same account. Caller:
     /// ENFORCER of the asset, after the registry replaced or unlinked the wallet.
+    /// @dev Errors: NotRecoverable, SuiteAsHolder.
     /// @param lost A wallet that no longer acts for its account, not one of the suite.
     /// @param wallet A wallet that does.
     /// @param documentHash Hash of the evidence.
@@ -264,7 +274,9 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
     }
 
     /// @dev The one place that every transfer passes. Only forced transfers and recoveries go to the base directly, after
-    /// checks of their own; there is no flag that could outlive them.
+    /// checks of their own; there is no flag that could outlive them. Errors of `transfer` and `transferFrom`:
+    /// ERC7943CannotSend, ERC7943CannotReceive, ERC7943CannotTransfer, ERC7943InsufficientUnfrozenBalance,
+    /// ERC20InsufficientBalance, ERC20InsufficientAllowance, EnforcedPause.
     function _update(address from, address to, uint256 value) internal override {
         if (from != address(0) && to != address(0)) {
             if (_isOfSuite(from)) _askPolicy(from, to, value, Party.wrap(0), Party.wrap(0), false);
@@ -273,7 +285,8 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
         super._update(from, to, value);
     }
 
-    /// @dev `transferFrom` spends an allowance without an event; the transfer itself is checked there.
+    /// @dev `transferFrom` spends an allowance without an event; the transfer itself is checked there. Errors of
+    /// `approve` and `permit`: ERC7943CannotSend, EnforcedPause, ERC2612ExpiredSignature, ERC2612InvalidSigner.
     function _approve(address owner, address spender, uint256 value, bool emitEvent) internal override {
         if (emitEvent) {
             _requireNotPaused();
@@ -282,7 +295,8 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
         super._approve(owner, spender, value, emitEvent);
     }
 
-    /// @dev Caller: UPGRADER, whose calls the Authority delays.
+    /// @dev Caller: UPGRADER, whose calls the Authority delays. Errors of `upgradeToAndCall`:
+    /// ERC1967InvalidImplementation, UUPSUnsupportedProxiableUUID.
     function _authorizeUpgrade(address) internal override restricted {}
 
     function _requireMove(address from, address to, uint256 value) private {

@@ -60,6 +60,7 @@ abstract contract CorporateActions is AssetGoverned {
     event ActionCancelled(uint256 indexed id, uint16 indexed asset);
 
     /// @notice Announces a corporate action. Caller: ISSUER of the asset.
+    /// @dev Errors: MalformedAction, AssetRoleMissing.
     /// @param asset Asset id.
     /// @param terms What happens; `effectiveAt` must lie ahead.
     /// @return id The action.
@@ -75,6 +76,7 @@ abstract contract CorporateActions is AssetGoverned {
     }
 
     /// @notice Calls an action off before it takes effect. Caller: ISSUER of its asset.
+    /// @dev Errors: UnknownAction, ActionIsCancelled, ActionInEffect, AssetRoleMissing.
     /// @param id An announced action.
     function cancelAction(uint256 id) external {
         Action storage action = _actions[id];

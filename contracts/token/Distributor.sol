@@ -104,7 +104,9 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
 
     /// @notice Opens a distribution and takes its total from the caller. Caller: DISTRIBUTOR of the asset, who approved this
     /// contract for the total.
-    /// @dev The id is `nextIdOf(asset)`; the leaves contain it, so no claim fits two distributions.
+    /// @dev The id is `nextIdOf(asset)`; the leaves contain it, so no claim fits two distributions. Errors:
+    /// MalformedDistribution, NoTaxCollector, PayoutRefused, ActionMismatch, ShortFunding, AssetRoleMissing, and the
+    /// token's own.
     /// @param terms Who is paid what.
     /// @return id The distribution.
     function open(
@@ -126,6 +128,8 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
 
     /// @notice Pays one leaf, once. Caller: anyone; the wallet of the leaf is paid, or, where it was lost or unlinked, the
     /// wallet that its account has now.
+    /// @dev Errors: UnknownDistribution, ClaimExpired, AlreadyClaimed, WrongProof, WithheldTooMuch, AccountFrozen,
+    /// TotalExceeded.
     /// @param id A funded distribution before its expiry.
     /// @param index Index of the leaf.
     /// @param wallet Whom the leaf names; refused while the account that it belongs or belonged to is frozen.
@@ -159,6 +163,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
     }
 
     /// @notice Pays out what was withheld so far. Caller: anyone; the tax collector is paid.
+    /// @dev Errors: UnknownDistribution.
     /// @param id A distribution.
     function collectWithheld(uint256 id) external nonReentrant {
         Distribution storage distribution = _known(id);
@@ -169,6 +174,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
     }
 
     /// @notice Gives back what nobody claimed, once. Caller: anyone, after the expiry; the funder is paid.
+    /// @dev Errors: NotExpired, AlreadySwept, UnknownDistribution.
     /// @param id An expired distribution.
     function sweep(uint256 id) external nonReentrant {
         Distribution storage distribution = _known(id);
@@ -182,6 +188,7 @@ contract Distributor is AssetGoverned, ReentrancyGuardTransient {
     }
 
     /// @notice One distribution.
+    /// @dev Errors: UnknownDistribution.
     function distributionOf(uint256 id) external view returns (Distribution memory) {
         return _known(id);
     }

@@ -31,6 +31,7 @@ abstract contract Documents is AssetGoverned {
     event DocumentRemoved(uint16 indexed asset, bytes32 indexed name, string uri, bytes32 documentHash);
 
     /// @notice Adds or replaces a document. Caller: ISSUER of the asset.
+    /// @dev Errors: EmptyDocument, AssetRoleMissing.
     /// @param asset Asset id.
     /// @param name Name of the document, at most 32 bytes.
     /// @param uri Where it is.
@@ -48,6 +49,7 @@ abstract contract Documents is AssetGoverned {
     }
 
     /// @notice Removes a document. Caller: ISSUER of the asset.
+    /// @dev Errors: UnknownDocument, AssetRoleMissing.
     /// @param asset Asset id.
     /// @param name A document that is there.
     function removeDocument(uint16 asset, bytes32 name) external onlyAssetRole(Roles.ISSUER, asset) {

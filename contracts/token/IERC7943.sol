@@ -16,9 +16,11 @@ interface IERC7943Fungible is IERC165 {
     error ERC7943InsufficientUnfrozenBalance(address account, uint256 amount, uint256 unfrozen);
 
     /// @notice Moves tokens without the holder's consent.
+    /// @dev Errors: ERC7943CannotReceive, and the token's own.
     function forcedTransfer(address from, address to, uint256 amount) external returns (bool result);
 
     /// @notice Replaces the frozen amount of an account.
+    /// @dev Errors: the token's own.
     function setFrozenTokens(address account, uint256 amount) external returns (bool result);
 
     /// @notice Whether an account may send at all.

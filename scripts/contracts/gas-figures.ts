@@ -107,6 +107,7 @@ async function batches(stage: GasStage): Promise<readonly GasFigure[]> {
       budget: 685,
       peers: perTrade,
     },
+    { name: '… a trade of 1,000, over 80 words', gas: eighty / TRADES, budget: 570 },
     { name: '… a trade of 1,000, over 67 words', gas: sixtySeven / TRADES, budget: 495 },
     { name: 'settle over 100 words without a turnover cap', gas: uncapped },
     { name: 'settle 100 deltas over 50 words, no account with cash', gas: cashless },

@@ -92,9 +92,9 @@ contract TurnoverTest {
             for (uint256 lane = 0; lane < 3; ++lane) if (caps[lane] != 0) used[lane] += credits[lane];
             return;
         }
-        uint256 lane = uint256(refused);
-        uint256 above = used[lane] + credits[lane];
-        vm.expectRevert(abi.encodeWithSelector(Turnover.TurnoverExceeded.selector, FIRST + lane, above, caps[lane]));
+        uint256 over = uint256(refused);
+        uint256 above = used[over] + credits[over];
+        vm.expectRevert(abi.encodeWithSelector(Turnover.TurnoverExceeded.selector, FIRST + over, above, caps[over]));
         store.count(FIRST / 3, credits);
     }
 

@@ -33,6 +33,7 @@ contract ClassAndCountryMask is PolicyModule {
     constructor(address authority, PolicyEngine engine) PolicyModule(authority, engine) {}
 
     /// @notice Says which classes a group of countries has; masks follow when they are set again. Caller: POLICY_ADMIN.
+    /// @dev Errors: none of its own.
     /// @param countries Any number for the group.
     /// @param classes Bit c: class c.
     function setCountries(uint8 countries, uint128 classes) external restricted {
@@ -41,6 +42,7 @@ contract ClassAndCountryMask is PolicyModule {
     }
 
     /// @notice Sets the mask of an asset. Caller: POLICY_ADMIN.
+    /// @dev Errors: none of its own.
     /// @param asset Asset id.
     /// @param classes Bit c: class c may receive, when it is of one of `buying`.
     /// @param buying Groups of countries whose investors may receive.

@@ -26,6 +26,7 @@ contract ConditionalApproval is PolicyModule {
     constructor(address authority, PolicyEngine engine) PolicyModule(authority, engine) {}
 
     /// @notice Approves one transfer of exactly this amount. Caller: ISSUER or POLICY_ADMIN, as the deployment binds it.
+    /// @dev Errors: none of its own.
     /// @param asset Asset id.
     /// @param from Sending wallet.
     /// @param to Receiving wallet.

@@ -27,6 +27,7 @@ contract LockUp is PolicyModule {
     constructor(address authority, PolicyEngine engine) PolicyModule(authority, engine) {}
 
     /// @notice Replaces the lock of an account. Caller: POLICY_ADMIN.
+    /// @dev Errors: none of its own.
     /// @param asset Asset id.
     /// @param account Account id.
     /// @param amount Atoms; may exceed what the account holds.

@@ -19,6 +19,7 @@ contract MaxBalance is PolicyModule {
     constructor(address authority, PolicyEngine engine) PolicyModule(authority, engine) {}
 
     /// @notice Sets the limit of an asset; what is above it already may stay or leave. Caller: POLICY_ADMIN.
+    /// @dev Errors: none of its own.
     /// @param asset Asset id.
     /// @param limit Atoms.
     function setLimit(uint16 asset, uint256 limit) external restricted {

@@ -31,6 +31,7 @@ contract MaxHolders is PolicyModule {
     constructor(address authority, PolicyEngine engine) PolicyModule(authority, engine) {}
 
     /// @notice Sets the limit and the present number of holders. Caller: POLICY_ADMIN.
+    /// @dev Errors: none of its own.
     /// @param asset Asset id.
     /// @param limit Most accounts, in wallets and lanes together; below the present number it only stops new holders.
     /// @param holders Accounts with wallet tokens now.

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import type { Config } from '#platform/config.ts'
 import type { Database } from '#platform/db/pool.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
@@ -12,13 +11,14 @@ import {
 import { readPosition } from '#platform/events/position.ts'
 import { RELAY_GROUP } from '#platform/events/relay.ts'
 import { wantResend } from '#platform/events/resend.ts'
-import { describeFailure } from '#platform/lifecycle.ts'
 import { recordAction } from '#platform/operator-action.ts'
 import type { Command } from './command.ts'
 import { appErrors } from './errors.ts'
+import { readFlags } from './flags.ts'
 import { withDatabase } from './production.ts'
 import { OWN_GROUPS, STREAMS } from './streams.ts'
 
+const YES = { type: 'boolean', default: false } as const
 const NOTHING_DONE = 'Nothing was done yet; --yes does it.'
 
 const list: Command['run'] = async ({ config, terminal }) => {
@@ -34,7 +34,8 @@ const list: Command['run'] = async ({ config, terminal }) => {
 }
 
 const drop: Command['run'] = async ({ config, terminal, argv }) => {
-  const { group, yes } = readFlags(argv, 'group', 'consumers drop --group G [--yes]')
+  const options = { group: { type: 'string' }, yes: YES } as const
+  const { group, yes } = readFlags(argv, options, 'consumers drop --group G [--yes]')
   if (group === undefined) throw appErrors.usage('--group is needed')
   const dropped = await withDatabase(config, (database) => dropIn(database, group, yes))
   for (const { stream, seq, head } of dropped)
@@ -72,7 +73,8 @@ function requireRetired(group: string, positions: readonly GroupPosition[]): voi
 }
 
 const resend: Command['run'] = async ({ config, terminal, argv }) => {
-  const { stream, yes } = readFlags(argv, 'stream', 'consumers resend --stream S [--yes]')
+  const options = { stream: { type: 'string' }, yes: YES } as const
+  const { stream, yes } = readFlags(argv, options, 'consumers resend --stream S [--yes]')
   if (stream === undefined || !STREAMS.some((known) => known === stream))
     throw appErrors.usage(`--stream must be one of ${STREAMS.join(', ')}`)
   requireRelay(config)
@@ -114,20 +116,6 @@ function agoOf({ seenSecondsAgo: seconds }: GroupPosition): string {
   if (seconds < 120) return `${seconds} s ago`
   const minutes = Math.floor(seconds / 60)
   return minutes < 120 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`
-}
-
-/** `wanted` and `--yes`; a flag that the command does not heed is refused, and not passed over. */
-function readFlags(argv: readonly string[], wanted: 'group' | 'stream', usage: string) {
-  const text = { type: 'string' } as const
-  const options = { group: text, stream: text, yes: { type: 'boolean' } } as const
-  try {
-    const { group, stream, yes = false } = parseArgs({ args: [...argv], options }).values
-    const other = wanted === 'group' ? stream : group
-    if (other !== undefined) throw appErrors.usage('a flag of another command')
-    return { group, stream, yes }
-  } catch (error) {
-    throw appErrors.usage(`${usage}: ${describeFailure(error)}`)
-  }
 }
 
 export const CONSUMER_COMMANDS: readonly Command[] = [

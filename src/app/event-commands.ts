@@ -1,12 +1,11 @@
-import { parseArgs } from 'node:util'
 import type { Config } from '#platform/config.ts'
 import { listDeadLetters, wantRetry } from '#platform/events/dead-letter.ts'
 import type { KafkaAccess } from '#platform/events/kafka-client.ts'
 import { createTopics, listTopics } from '#platform/events/kafka-topics.ts'
-import { describeFailure } from '#platform/lifecycle.ts'
 import { createLog } from '#platform/log.ts'
 import type { Command } from './command.ts'
 import { appErrors } from './errors.ts'
+import { readFlags } from './flags.ts'
 import { withDatabase } from './production.ts'
 import { STREAMS, topicSettings } from './streams.ts'
 
@@ -55,19 +54,11 @@ const retryLetters: Command['run'] = async ({ config, terminal, argv }) => {
 
 /** The letter that is meant; undefined for all. */
 function readChoice(argv: readonly string[]): bigint | undefined {
-  const values = readLetterFlags(argv)
+  const options = { id: { type: 'string' }, all: { type: 'boolean' } } as const
+  const values = readFlags(argv, options, 'dead-letters retry --id N | --all')
   if (values.all === true && values.id === undefined) return undefined
   if (values.id !== undefined && /^\d{1,18}$/.test(values.id)) return BigInt(values.id)
   throw appErrors.usage('say --id N or --all')
-}
-
-function readLetterFlags(argv: readonly string[]) {
-  const options = { id: { type: 'string' }, all: { type: 'boolean' } } as const
-  try {
-    return parseArgs({ args: [...argv], options }).values
-  } catch (error) {
-    throw appErrors.usage(`dead-letters retry --id N | --all: ${describeFailure(error)}`)
-  }
 }
 
 export const EVENT_COMMANDS: readonly Command[] = [

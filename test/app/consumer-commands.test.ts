@@ -89,6 +89,7 @@ describe('the commands for groups of readers', () => {
     await refused('consumers drop --group relay --yes', 'the node itself')
     await refused('consumers drop --group nobody --yes', 'no group nobody')
     await refused('consumers drop --yes', '--group')
+    await refused(`consumers drop --group old --stream ${STREAM} --yes`, '--stream')
   })
 
   it('refuse to drop a group whose consumer runs, though it has not moved for long', async () => {

@@ -1,0 +1,16 @@
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { describeFailure } from '#platform/lifecycle.ts'
+import { appErrors } from './errors.ts'
+
+/** The flags of a command; any other is refused with `app.usage`, and not passed over. */
+export function readFlags<const Options extends ParseArgsOptionsConfig>(
+  argv: readonly string[],
+  options: Options,
+  usage: string,
+) {
+  try {
+    return parseArgs({ args: [...argv], options }).values
+  } catch (error) {
+    throw appErrors.usage(`${usage}: ${describeFailure(error)}`)
+  }
+}

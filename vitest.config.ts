@@ -75,6 +75,7 @@ export default defineConfig({
           ...common,
           name: 'whole',
           include: WHOLE,
+          setupFiles: ['test/support/tell-troubles.ts'],
           exclude: isCut ? TOLD_ONCE : [],
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -10,7 +10,7 @@ import { Pool } from 'undici'
 import { Rng } from '#kernel/rng.ts'
 import { isBody, rows, text, type Body } from '../body.ts'
 import { readSandbox, ScriptFailure, userOf, type SandboxAccess } from '../sandbox-access.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from '../free-port.ts'
 import { printFigure, quantile } from './figure.ts'
 
 const TARGET_ORDERS_PER_SECOND = 8000

@@ -18,7 +18,7 @@ import { createLog } from '#platform/log.ts'
 import { Metrics } from '#platform/metrics.ts'
 import { ChainEventConsumer } from '#settlement/consumers.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from '../free-port.ts'
 import { printFigure } from './figure.ts'
 import { LOG_DEPLOYMENT, LogChain } from './log-chain.ts'
 

@@ -13,7 +13,7 @@ import { OWN_GROUPS } from '#app/streams.ts'
 import { startAnvil, type TestChain } from '../support/chain.ts'
 import { until } from '../support/client.ts'
 import { figuresIn, scrape } from '../support/figures.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 import { createDatabase } from '../support/postgres.ts'
 
 /** Well-known account 0 of anvil, which has gas coin on a fresh chain. */

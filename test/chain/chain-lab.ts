@@ -20,7 +20,7 @@ import { readArtifact } from '../../deploy/contracts/artifact.ts'
 import { deployMooring } from '../../deploy/contracts/deployment.ts'
 import { startAnvil, type TestChain } from '../support/chain.ts'
 import { openDatabase, silentLog, type OpenDatabase } from '../support/database.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 // The first test account of every anvil.
 const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest'
 import { RpcClient, type RpcOptions } from '#chain/rpc-adapter.ts'
 import { TransactionEndpoint } from '#chain/tx-endpoint-adapter.ts'
 import { silentLog } from '../support/database.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 

@@ -18,7 +18,7 @@ import { contractsReply } from '#chain/schema.ts'
 import { ChainService } from '#chain/service.ts'
 import { ChainLab, startProxy, startSuite, type SuiteChain } from './chain-lab.ts'
 import { silentLog } from '../support/database.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 let suite: SuiteChain
 let lab: ChainLab

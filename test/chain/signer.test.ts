@@ -5,7 +5,7 @@ import { makeKeystore, readKeystore } from '#chain/keystore-adapter.ts'
 import { RemoteSigner } from '#chain/remote-signer-adapter.ts'
 import { LocalSigner } from '#chain/signer-adapter.ts'
 import type { UnsignedTransaction } from '#chain/signer.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 const KEY = `0x${'02'.repeat(32)}`
 const OTHER = `0x${'03'.repeat(32)}`

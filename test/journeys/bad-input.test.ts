@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { text, type Body } from '../../scripts/body.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 import { Sandbox } from '../support/sandbox.ts'
 
 const ORDER = { market: 'HARBOR-USD', side: 'buy', type: 'limit', quantity: '1.00', price: '99.00' }

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client as PostgresClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { at, text } from '../../scripts/body.ts'
+import { SANDBOX_FINALITY_DEPTH } from '#app/sandbox/ground.ts'
+import { at, text, type Body } from '../../scripts/body.ts'
 import { rpc } from '../support/chain.ts'
 import { until } from '../support/client.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
@@ -31,6 +32,18 @@ async function fillDisk(sandbox: Sandbox): Promise<() => void> {
     return true
   })
   return () => rmdirSync(path)
+}
+
+/**
+ * The chain's last block once nothing mines any more: each transaction is followed by the blocks that
+ * would make it final, and a depth that is counted before those reaches too few blocks.
+ */
+async function restingHead(sandbox: Sandbox, settlement: Body): Promise<number> {
+  const last = Number(settlement['block_number']) + SANDBOX_FINALITY_DEPTH
+  return until('a chain at rest', async () => {
+    const head = Number(await rpc(sandbox.rpc, 'eth_blockNumber'))
+    return head >= last ? head : undefined
+  })
 }
 
 describe('a reorg', () => {
@@ -91,9 +104,10 @@ describe('a reorg', () => {
     ).toBe('422 ledger.insufficient_funds')
 
     const earlier = await retractions()
-    const head = Number(await rpc(sandbox.rpc, 'eth_blockNumber'))
+    const head = await restingHead(sandbox, mined)
     const elsewhere = await depositor.signNothing(Number(text(spent, 'nonce')))
     await rpc(sandbox.rpc, 'anvil_reorg', [head - receipt.blockNumber + 1, [[elsewhere, 0]]])
+    expect(await rpc(sandbox.rpc, 'eth_getTransactionReceipt', [receipt.hash])).toBeNull()
 
     await until(
       'the retraction',

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { at, isBody, rows, text } from '../../scripts/body.ts'
 import { ApiContract } from '../support/api-contract.ts'
 import { Client, until } from '../support/client.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
 import { deal, orderKey } from './market-story.ts'
 

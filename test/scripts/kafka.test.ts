@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/kafka.mjs', import.meta.url))
 

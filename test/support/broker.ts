@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { at } from '../../scripts/body.ts'
-import { freePort } from './ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 /** The script did not do what was asked of it. */
 export class BrokerFailure extends Error {

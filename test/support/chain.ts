@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { anvilBinary, SANDBOX_CHAIN_ID } from '#app/sandbox/anvil.ts'
-import { freePort } from './ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 export interface TestChain {
   readonly url: string

@@ -8,7 +8,7 @@ import { NODE_ROLES } from '#platform/config.ts'
 import { ApiContract } from './api-contract.ts'
 import { at, isBody, rows, text, type Body } from '../../scripts/body.ts'
 import { Client, until } from './client.ts'
-import { freePort } from './ports.ts'
+import { freePort } from '../../scripts/free-port.ts'
 
 export interface SandboxUser {
   readonly role: string
@@ -74,6 +74,7 @@ function splitOf(env: Readonly<Record<string, string>>): Readonly<Record<string,
  * on demand only. `dispose` leaves nothing behind.
  */
 export class Sandbox {
+  static readonly #live = new Set<Sandbox>()
   readonly home: string
   readonly #env: Readonly<Record<string, string>>
   readonly #own: readonly Readonly<Record<string, string>>[]
@@ -109,6 +110,7 @@ export class Sandbox {
       ...options.env,
     }
     const sandbox = new Sandbox(home, env, options)
+    Sandbox.#live.add(sandbox)
     try {
       await sandbox.restart()
     } catch (error) {
@@ -116,6 +118,11 @@ export class Sandbox {
       throw error
     }
     return sandbox
+  }
+
+  /** Those that were started and not disposed of. */
+  static get live(): readonly Sandbox[] {
+    return [...Sandbox.#live]
   }
 
   get api(): string {
@@ -252,6 +259,7 @@ export class Sandbox {
     const reset = this.#spawn(['reset'])
     await ended(reset, 30_000)
     rmSync(this.home, { recursive: true, force: true })
+    Sandbox.#live.delete(this)
   }
 
   /** The processes that play what the sandbox leaves out, as soon as they can start. */

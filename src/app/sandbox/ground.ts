@@ -17,7 +17,8 @@ import type { Terminal } from '../terminal.ts'
 import { SandboxChain, type ChainStart } from './chain.ts'
 import type { SandboxKeys } from './secrets-file.ts'
 
-const SANDBOX_FINALITY_DEPTH = 2
+/** Blocks on top of a block that make it final, unless the configuration says otherwise. */
+export const SANDBOX_FINALITY_DEPTH = 2
 const GAS_WEI = 10n ** 21n
 
 export interface Ground {

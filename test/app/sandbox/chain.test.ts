@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { findProcesses, isRunning, sendSignal } from '#platform/process-identity.ts'
 import { SandboxChain, type ChainStart } from '#app/sandbox/chain.ts'
 import { rpc } from '../../support/chain.ts'
-import { freePort } from '../../support/ports.ts'
+import { freePort } from '../../../scripts/free-port.ts'
 
 const CHILD = fileURLToPath(new URL('../../support/sandbox-chain-child.ts', import.meta.url))
 const DEPTH = 2

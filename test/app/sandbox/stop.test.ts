@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { freePort } from '../../support/ports.ts'
+import { freePort } from '../../../scripts/free-port.ts'
 
 let home: string
 let env: NodeJS.ProcessEnv

@@ -6,7 +6,7 @@ import { KafkaProducer } from '#platform/events/kafka-producer.ts'
 import { Relay } from '#platform/events/relay.ts'
 import { Leadership } from '#platform/leader.ts'
 import { Metrics } from '#platform/metrics.ts'
-import { freePort } from '../../support/ports.ts'
+import { freePort } from '../../../scripts/free-port.ts'
 import { openDatabase, silentLog, type OpenDatabase } from '../../support/database.ts'
 import { describeEventLog, type RigMaker } from './event-log.suite.ts'
 

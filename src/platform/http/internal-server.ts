@@ -6,6 +6,7 @@ import { constantTimeEqual } from '../crypto.ts'
 import { platformErrors } from '../errors.ts'
 import type { Health, Service } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
+import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { toProblem } from './problem.ts'
 import type { Route } from './route.ts'
 
@@ -67,7 +68,7 @@ export class InternalServer implements Service {
 
   async start(): Promise<void> {
     const server = createServer((request, response) => void this.#answer(request, response))
-    server.keepAliveTimeout = 65_000
+    server.keepAliveTimeout = KEEP_ALIVE_MS
     const { host, port, log } = this.#options
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) =>

@@ -10,6 +10,7 @@ import { platformErrors } from '../errors.ts'
 import type { Health, Service } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import type { CounterMetric, HistogramMetric, Metrics } from '../metrics.ts'
+import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { Limits, type Allowances } from './limits.ts'
 import type { Authenticator, Principal } from './principal.ts'
 import { toProblem } from './problem.ts'
@@ -77,6 +78,7 @@ export class HttpServer implements Service {
     koa.on('error', (error: unknown) => this.#options.log.debug({ event: 'http.broken', error }))
     const handle = koa.callback()
     const server = createServer((request, response) => void handle(request, response))
+    server.keepAliveTimeout = KEEP_ALIVE_MS
     await listen(server, this.#options)
     this.#server = server
     this.#options.log.info({ event: 'http.listening', url: this.url })

@@ -353,12 +353,14 @@ describe('the node itself', () => {
     expect(body['openapi']).toBe('3.1.0')
   })
 
-  it('keeps a connection that it answered on', async () => {
+  it('keeps a connection that it answered on, for longer than clients do', async () => {
     const sockets = new Set<unknown>()
+    const offers = new Set<string>()
     const once = (): Promise<void> =>
       new Promise((resolve, reject) => {
         const call = request(`${api.server.url}/livez`, { agent }, (response) => {
           sockets.add(call.socket)
+          offers.add(String(response.headers['keep-alive']))
           response.resume().on('end', resolve)
         })
         call.on('error', reject).end()
@@ -369,5 +371,6 @@ describe('the node itself', () => {
     await once()
     agent.destroy()
     expect(sockets.size).toBe(1)
+    expect([...offers]).toEqual(['timeout=65'])
   })
 })

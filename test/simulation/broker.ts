@@ -1,13 +1,14 @@
-import { AppError } from '#kernel/errors.ts'
 import type { Database } from '#platform/db/pool.ts'
-import { platformErrors } from '#platform/errors.ts'
 import { decodeEnvelope, encodeEnvelope, type Envelope } from '#platform/events/event.ts'
-import type {
-  EventLog,
-  EventProducer,
-  EventSubscription,
-  Subscriber,
+import { afterLostAsk, decideGap, NO_GAP } from '#platform/events/gap.ts'
+import {
+  isGap,
+  type EventLog,
+  type EventProducer,
+  type EventSubscription,
+  type Subscriber,
 } from '#platform/events/log.ts'
+import { takeRun } from '#platform/events/position.ts'
 import { wantResend } from '#platform/events/resend.ts'
 import type { World } from './world.ts'
 
@@ -27,7 +28,6 @@ const POLL_MS = 20
 const RETRY_MS = 100
 const MOST_EVENTS = 64
 const FORGOTTEN = ''
-const GAP = platformErrors.stream_gap.code
 
 /** Topics with one partition each, that give every message at least once. */
 export class SimulatedBroker {
@@ -93,22 +93,11 @@ export class SimulatedBroker {
   }
 
   #subscribe(subscriber: Subscriber, database: Database): EventSubscription {
-    const { stream, position, handle } = subscriber
+    const { stream } = subscriber
     const world = this.#world
+    const reader = new Reader(world, subscriber, database)
     let isRunning = false
     let offset = 0
-    let rewoundAt: bigint | undefined
-    /** From the start once for each gap; behind it once the relay was asked for what is missing. */
-    const offsetAfter = async (error: unknown, behind: number): Promise<number> => {
-      if (!(error instanceof AppError) || error.code !== GAP) return 0
-      const after = await position()
-      if (rewoundAt === after) {
-        await wantResend(database, { stream, group: subscriber.group, after })
-        return behind
-      }
-      rewoundAt = after
-      return 0
-    }
     const turn = async (): Promise<void> => {
       if (!isRunning) return
       const topic = this.#topic(stream)
@@ -119,15 +108,10 @@ export class SimulatedBroker {
           : topic.slice(offset, offset + 1 + world.rng.below(MOST_EVENTS))
       let restMs = world.chance(this.troubles.delays) ? world.between(50, 800) : POLL_MS
       if (texts.length > 0) {
-        try {
-          await this.#deliver(texts, position, handle)
-          offset += texts.length
-          restMs = Math.min(restMs, 1)
-        } catch (error) {
-          world.trace('redelivers', () => `${stream}: ${String(error)}`)
-          offset = await offsetAfter(error, offset + texts.length).catch(() => 0)
-          restMs = RETRY_MS
-        }
+        const next = await reader.take(texts)
+        if (next === 'start') offset = 0
+        if (next === 'on') offset += texts.length
+        restMs = next === 'on' ? Math.min(restMs, 1) : RETRY_MS
       }
       world.schedule(restMs, () => void turn())
     }
@@ -146,20 +130,64 @@ export class SimulatedBroker {
       wake: () => undefined,
     } as EventSubscription
   }
+}
+
+/** Where to read next: behind what was taken, the same again, or from the topic's start. */
+type Next = 'on' | 'again' | 'start'
+
+/** One subscription's dealings with what came: in the order and by the rules of the Kafka adapter. */
+class Reader {
+  readonly #world: World
+  readonly #subscriber: Subscriber
+  readonly #database: Database
+  #gap = NO_GAP
+
+  constructor(world: World, subscriber: Subscriber, database: Database) {
+    this.#world = world
+    this.#subscriber = subscriber
+    this.#database = database
+  }
+
+  async take(texts: readonly string[]): Promise<Next> {
+    const envelopes = texts.map(decodeEnvelope).filter((one) => one !== undefined)
+    try {
+      const beyond = await this.#deliver(envelopes)
+      return beyond.length === 0 ? 'on' : await this.#passGap(beyond)
+    } catch (error) {
+      const { stream } = this.#subscriber
+      this.#world.trace('redelivers', () => `${stream}: ${String(error)}`)
+      return 'again'
+    }
+  }
 
   /** Some of the time as they came, with repetitions: consumers have to cope. */
-  async #deliver(
-    texts: readonly string[],
-    position: Subscriber['position'],
-    handle: Subscriber['handle'],
-  ): Promise<void> {
-    const envelopes = texts.map(decodeEnvelope).filter((one) => one !== undefined)
-    const at = await position()
-    const fresh = this.#world.chance(1, 4)
-      ? envelopes
-      : envelopes.filter(
-          ({ seq }, place) => seq > at && envelopes.findIndex((one) => one.seq === seq) === place,
-        )
-    if (fresh.length > 0) await handle(fresh)
+  async #deliver(envelopes: readonly Envelope[]): Promise<readonly Envelope[]> {
+    const { position, handle } = this.#subscriber
+    const { run, beyond } = takeRun(await position(), envelopes)
+    if (this.#world.chance(1, 4)) {
+      await handle(envelopes).catch((error: unknown) => {
+        if (!isGap(error)) throw error
+      })
+    } else if (run.length > 0) await handle(run)
+    return beyond
+  }
+
+  async #passGap(beyond: readonly Envelope[]): Promise<Next> {
+    const { position, handle, stream, group } = this.#subscriber
+    const after = await position()
+    const { step, memory } = decideGap(this.#gap, after, this.#world.nowMs)
+    this.#gap = memory
+    this.#world.trace('gap', () => `${stream} after ${after}: ${step}`)
+    if (step === 'rewind') return 'start'
+    if (step === 'pass') return 'on'
+    try {
+      await wantResend(this.#database, { stream, group, after })
+      await handle(beyond.slice(0, 1))
+      return 'again'
+    } catch (error) {
+      if (isGap(error)) return 'on'
+      this.#gap = afterLostAsk(this.#gap)
+      throw error
+    }
   }
 }

@@ -123,6 +123,13 @@ export const FAULTS: readonly Fault[] = [
     replace: '',
     foundBy: 'everything comes to rest after healing',
   },
+  {
+    name: 'a reader passes over a gap and asks nobody',
+    file: 'src/platform/events/gap.ts',
+    find: `return { step: 'ask', memory`,
+    replace: `return { step: 'pass', memory`,
+    foundBy: 'everything comes to rest after healing',
+  },
 ]
 
 /** Undefined without a name; throws for a name that is not in the list. */

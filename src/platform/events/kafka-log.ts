@@ -6,6 +6,7 @@ import type { CounterMetric, Metrics } from '../metrics.ts'
 import { backoffMs } from '../scheduler.ts'
 import { foreignEventCounter } from './consumer.ts'
 import { decodeEnvelope, type Envelope } from './event.ts'
+import { afterLostAsk, decideGap, NO_GAP } from './gap.ts'
 import {
   CLIENT_RETRY,
   createKafka,
@@ -36,8 +37,6 @@ export interface KafkaLogOptions extends KafkaAccess {
 }
 
 const MAX_EVENTS = 256
-/** A gap that stays is told so often. */
-const GAP_INTERVAL_MS = 5000
 const FETCH_WAIT_MS = 500
 /** Without an answer of the broker for this long the subscription is sick. */
 const SILENCE_MS = 5000
@@ -78,9 +77,7 @@ class KafkaSubscription implements EventSubscription {
   #lastFailure: string
   #failures = 0
   #position: bigint | undefined
-  /** Position at which the topic was read from its start to look for missing events. */
-  #rewoundAt: bigint | undefined
-  #gapToldAtMs = -Infinity
+  #gap = NO_GAP
   #hintedAtMs = -Infinity
 
   constructor(kafka: Kafka, options: KafkaLogOptions, subscriber: Subscriber) {
@@ -273,27 +270,25 @@ class KafkaSubscription implements EventSubscription {
     return true
   }
 
-  /**
-   * Whether to read on behind a gap. The topic may still hold what is missing, so it is read from
-   * its start once. Then the relay is asked, and what it sends again comes at the topic's end, with
-   * everything that is passed over until then.
-   */
+  /** Does what `gap.ts` decides about what lies beyond a gap; true to read on behind it. */
   async #passGap(consumer: KafkaConsumer, beyond: readonly Envelope[]): Promise<boolean> {
     const position = (this.#position ??= await this.#subscriber.position())
-    if (this.#rewoundAt !== position) {
-      this.#rewoundAt = position
-      await this.#rewind(consumer)
-      return false
-    }
-    if (performance.now() - this.#gapToldAtMs < GAP_INTERVAL_MS) return true
-    this.#gapToldAtMs = performance.now()
+    const { step, memory } = decideGap(this.#gap, position, performance.now())
+    this.#gap = memory
+    if (step === 'pass') return true
+    if (step === 'ask') return await this.#ask(position, beyond)
+    await this.#rewind(consumer)
+    return false
+  }
+
+  async #ask(position: bigint, beyond: readonly Envelope[]): Promise<boolean> {
     const { group, stream } = this.#subscriber
     try {
       await wantResend(this.#options.database, { stream, group, after: position })
       await this.#subscriber.handle(beyond.slice(0, 1))
     } catch (error) {
       if (isGap(error)) return this.#noteFailure(error)
-      this.#gapToldAtMs = -Infinity
+      this.#gap = afterLostAsk(this.#gap)
       await this.#failed(error)
       return false
     }

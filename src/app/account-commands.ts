@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { isRole, ROLES, type Role } from '#accounts/rbac.ts'
 import { accountsModule } from '#accounts/module.ts'
 import type { AccountsService } from '#accounts/service.ts'
@@ -7,33 +6,26 @@ import type { Config } from '#platform/config.ts'
 import { createLog } from '#platform/log.ts'
 import type { Command } from './command.ts'
 import { appErrors } from './errors.ts'
+import { readFlags } from './flags.ts'
 import { readPassword } from './password.ts'
 import { withDatabase } from './production.ts'
 import { newSessionKey } from './session-key.ts'
 
-const OPTIONS = {
-  email: { type: 'string' },
-  role: { type: 'string' },
-  name: { type: 'string' },
-  scopes: { type: 'string' },
+const TEXT = { type: 'string' } as const
+const USAGE = {
+  create: 'user create --email E [--role R] [--name N]',
+  grant: 'user grant --email E --role R',
+  createKey: 'api-key create --email E [--name N] [--scopes a,b]',
 } as const
 
-interface Given {
-  readonly email: string
-  readonly role: Role | undefined
-  readonly name: string | undefined
-  readonly scopes: readonly string[] | undefined
+function requireEmail(email: string | undefined): string {
+  if (email === undefined) throw appErrors.usage('--email is needed')
+  return email
 }
 
-/** Reads the flags; throws `app.usage` with what is missing. */
-function readFlags(argv: readonly string[]): Given {
-  const { values } = parseArgs({ args: [...argv], options: OPTIONS })
-  const { email, role, name, scopes } = values
-  if (email === undefined) throw appErrors.usage('--email is needed')
-  if (role !== undefined && !isRole(role)) {
-    throw appErrors.usage(`--role must be one of ${ROLES.join(', ')}`)
-  }
-  return { email, role, name, scopes: scopes?.split(',') }
+function requireRole(role: string): Role {
+  if (isRole(role)) return role
+  throw appErrors.usage(`--role must be one of ${ROLES.join(', ')}`)
 }
 
 /** Works on the database alone: no chain, no engine. The node opens ledger accounts when it runs. */
@@ -54,9 +46,11 @@ async function withAccounts<T>(
 }
 
 const createUser: Command['run'] = async ({ config, terminal, argv }) => {
-  const { email, role, name = email } = readFlags(argv)
+  const given = readFlags(argv, { email: TEXT, role: TEXT, name: TEXT }, USAGE.create)
+  const email = requireEmail(given.email)
+  const { role, name = email } = given
+  const roles = role === undefined ? [] : [requireRole(role)]
   const password = await readPassword()
-  const roles = role === undefined ? [] : [role]
   const user = await withAccounts(
     config,
     async (accounts) => await accounts.createUser({ email, password, name, roles }),
@@ -66,16 +60,20 @@ const createUser: Command['run'] = async ({ config, terminal, argv }) => {
 }
 
 const grant: Command['run'] = async ({ config, terminal, argv }) => {
-  const { email, role } = readFlags(argv)
-  if (role === undefined) throw appErrors.usage('--role is needed')
+  const given = readFlags(argv, { email: TEXT, role: TEXT }, USAGE.grant)
+  const email = requireEmail(given.email)
+  if (given.role === undefined) throw appErrors.usage('--role is needed')
+  const role = requireRole(given.role)
   const user = await withAccounts(config, async (accounts) => await accounts.grantRole(email, role))
   terminal.line(`${user.id} ${user.roles.join(',')}`)
   return 0
 }
 
 const createKey: Command['run'] = async ({ config, terminal, argv }) => {
-  const { email, name = 'command line', scopes } = readFlags(argv)
-  const request = { email, name, ...(scopes !== undefined && { scopes }) }
+  const given = readFlags(argv, { email: TEXT, name: TEXT, scopes: TEXT }, USAGE.createKey)
+  const email = requireEmail(given.email)
+  const { name = 'command line', scopes } = given
+  const request = { email, name, ...(scopes !== undefined && { scopes: scopes.split(',') }) }
   const { id, key } = await withAccounts(
     config,
     async (accounts) => await accounts.createApiKey(request),
@@ -88,19 +86,19 @@ const createKey: Command['run'] = async ({ config, terminal, argv }) => {
 export const ACCOUNT_COMMANDS: readonly Command[] = [
   {
     name: 'user create',
-    usage: 'user create --email E [--role R] [--name N]',
+    usage: USAGE.create,
     summary: 'make a user; the password comes on standard input',
     run: createUser,
   },
   {
     name: 'user grant',
-    usage: 'user grant --email E --role R',
+    usage: USAGE.grant,
     summary: `give a role: ${ROLES.join(', ')}`,
     run: grant,
   },
   {
     name: 'api-key create',
-    usage: 'api-key create --email E [--scopes a,b]',
+    usage: USAGE.createKey,
     summary: 'make a static key for a user',
     run: createKey,
   },

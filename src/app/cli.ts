@@ -2,12 +2,13 @@ import { AppError } from '#kernel/errors.ts'
 import { ConfigError, loadConfig, readEnvironment } from '#platform/config.ts'
 import { describeFailure } from '#platform/lifecycle.ts'
 import { appErrors } from './errors.ts'
-import { Terminal } from './terminal.ts'
+import { outliveReaders, Terminal } from './terminal.ts'
 import type { CliContext, Command } from './command.ts'
 import { BACKUP_COMMANDS } from './backup/backup-commands.ts'
 import { ACCOUNT_COMMANDS } from './account-commands.ts'
 import { CONSUMER_COMMANDS } from './consumer-commands.ts'
 import { EVENT_COMMANDS } from './event-commands.ts'
+import { readFlags } from './flags.ts'
 import { KEYSTORE_COMMANDS } from './keystore-commands.ts'
 import { NODE_COMMANDS } from './node-commands.ts'
 import { SANDBOX_COMMANDS } from './sandbox/sandbox-commands.ts'
@@ -24,6 +25,7 @@ const COMMANDS: readonly Command[] = [
 
 /** Runs one command line; returns the exit code. Every failure is one clear line, never a stack. */
 export async function runCli(argv: readonly string[]): Promise<number> {
+  outliveReaders()
   const terminal = new Terminal()
   try {
     if (argv.length === 0 || argv.includes('--help') || argv[0] === 'help') {
@@ -32,6 +34,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     }
     const command = findCommand(argv)
     const rest = argv.slice(command.name.split(' ').length)
+    if (command.usage === command.name) readFlags(rest, {}, command.usage)
     const context: CliContext = { config: loadConfig(readEnvironment()), terminal, argv: rest }
     return await command.run(context)
   } catch (error) {

@@ -11,6 +11,7 @@ export interface CliContext {
 /** One command of the command line. `run` returns the exit code. */
 export interface Command {
   readonly name: string
+  /** The name with its flags; where it is the name alone, nothing may follow. */
   readonly usage: string
   readonly summary: string
   readonly run: (context: CliContext) => Promise<number>

@@ -11,6 +11,7 @@ export function readFlags<const Options extends ParseArgsOptionsConfig>(
   try {
     return parseArgs({ args: [...argv], options }).values
   } catch (error) {
-    throw appErrors.usage(`${usage}: ${describeFailure(error)}`)
+    const [line = ''] = describeFailure(error).split('\n')
+    throw appErrors.usage(`${usage}: ${line}`)
   }
 }

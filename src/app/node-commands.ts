@@ -1,13 +1,12 @@
-import { parseArgs } from 'node:util'
 import { describeVariables, loadConfig, readEnvironment, type Config } from '#platform/config.ts'
 import { migrate } from '#platform/db/migrate.ts'
 import { verifyJournal } from '#ledger/recovery-store.ts'
-import { describeFailure } from '#platform/lifecycle.ts'
 import { createLog } from '#platform/log.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
 import type { Command } from './command.ts'
 import { composeNode } from './compose.ts'
 import { appErrors } from './errors.ts'
+import { readFlags } from './flags.ts'
 import { migrationUrl, productionSettings, withDatabase } from './production.ts'
 import { checkTopics } from './streams.ts'
 import { untilSignal } from './until-signal.ts'
@@ -32,17 +31,9 @@ const serve: Command['run'] = async ({ config: given, terminal, argv }) => {
 
 /** `--roles api,engine` says the same as ROLES and wins over it. */
 function withRoles(config: Config, argv: readonly string[]): Config {
-  const { values } = readFlags(argv)
-  if (values.roles === undefined) return config
-  return { ...config, roles: loadConfig({ ...readEnvironment(), ROLES: values.roles }).roles }
-}
-
-function readFlags(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options: { roles: { type: 'string' } } })
-  } catch (error) {
-    throw appErrors.usage(`serve [--roles api,engine]: ${describeFailure(error)}`)
-  }
+  const { roles } = readFlags(argv, { roles: { type: 'string' } }, 'serve [--roles api,engine]')
+  if (roles === undefined) return config
+  return { ...config, roles: loadConfig({ ...readEnvironment(), ROLES: roles }).roles }
 }
 
 const migrateCommand: Command['run'] = async ({ config, terminal }) => {

@@ -31,3 +31,15 @@ export class Terminal {
     process.stderr.write(`${styleText('red', '✗', { stream: process.stderr })} ${message}\n`)
   }
 }
+
+/**
+ * A reader that has seen enough, such as `head`, is no failure: the command goes on to its end, so
+ * that nothing stays half done, and what it says from here on is for nobody.
+ */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+  }
+}

@@ -76,11 +76,11 @@ export class LedgerCore {
       case 'fail_withdrawal':
         return this.#failWithdrawal(command.id)
       case 'apply_block':
-        return this.#applyBlock(command)
+        return this.#haltIfRefused(command.type, this.#applyBlock(command))
       case 'retract_block':
-        return this.#retractBlock(command)
+        return this.#haltIfRefused(command.type, this.#retractBlock(command))
       case 'finalize_block':
-        return this.#finalizeBlock(command)
+        return this.#haltIfRefused(command.type, this.#finalizeBlock(command))
       default:
         return unreachable(command)
     }
@@ -135,6 +135,15 @@ export class LedgerCore {
     this.books.setHold(id, 0n)
     this.books.effect('payments', { type: 'withdrawal_failed', id })
     return DONE
+  }
+
+  /** What the chain did and the core cannot follow: settlement halts in the commit that says so. */
+  #haltIfRefused(type: LedgerCommand['type'], outcome: Outcome): Outcome {
+    if (!outcome.ok) {
+      const reason = `the core refused ${type}: ${outcome.error.detail}`
+      this.books.effect('settlement', { type: 'block_refused', reason })
+    }
+    return outcome
   }
 
   #applyBlock(command: ApplyBlock): Outcome {

@@ -12,8 +12,6 @@ export interface Service {
   start(signal: AbortSignal): Promise<void>
   stop(): Promise<void>
   health(): Health
-  /** Tells the registry how to hear that the service broke for good while it ran. */
-  watch?(fatal: (error: unknown) => void): void
 }
 
 interface Entry {
@@ -32,7 +30,6 @@ export class Registry {
   readonly #entries: Entry[] = []
   readonly #starts = new Map<Service, Promise<void>>()
   readonly #running: Service[] = []
-  readonly #fatalListeners: ((error: unknown, service: Service) => void)[] = []
   #stopping: Promise<void> | undefined
   readonly #abort = new AbortController()
 
@@ -92,18 +89,12 @@ export class Registry {
     return this.#running.includes(service) ? service.health() : { ok: false, detail: 'not started' }
   }
 
-  /** `listener` hears of each service that broke for good while it ran. */
-  onFatal(listener: (error: unknown, service: Service) => void): void {
-    this.#fatalListeners.push(listener)
-  }
-
   #has(service: Service): boolean {
     return this.#entries.some((entry) => entry.service === service)
   }
 
   async #startOne({ service, startTimeoutMs }: Entry): Promise<void> {
     if (this.#abort.signal.aborted) throw platformErrors.unavailable('the node is stopping')
-    service.watch?.((error) => this.#reportFatal(error, service))
     const from = performance.now()
     try {
       await limitTime(service.start(this.#abort.signal), startTimeoutMs, service.name, 'start')
@@ -139,11 +130,6 @@ export class Registry {
       }
     }
     this.#running.length = 0
-  }
-
-  #reportFatal(error: unknown, service: Service): void {
-    this.#log.fatal({ event: 'service.fatal', service: service.name, error })
-    for (const listener of this.#fatalListeners) listener(error, service)
   }
 }
 

@@ -10,6 +10,7 @@ import { foreignEventCounter, gapCounter } from '#platform/events/consumer.ts'
 import type { Envelope } from '#platform/events/event.ts'
 import type { EventLog, EventSubscription } from '#platform/events/log.ts'
 import { isOurs, lockPosition, readPosition, takeRun } from '#platform/events/position.ts'
+import { Presence } from '#platform/events/presence.ts'
 import { readInstance, type Instance } from '#platform/instance.ts'
 import type { EpochGuard, Leadership } from '#platform/leader.ts'
 import type { Health, Service } from '#platform/lifecycle.ts'
@@ -58,6 +59,7 @@ export class ChainEventConsumer implements Service {
   readonly name = 'consumer.engine.chain.events'
   readonly #options: ChainEventConsumerOptions
   readonly #subscription: EventSubscription
+  readonly #presence: Presence
   readonly #dropped: CounterMetric
   readonly #gaps: CounterMetric
   readonly #unknown: CounterMetric
@@ -67,6 +69,7 @@ export class ChainEventConsumer implements Service {
   constructor(options: ChainEventConsumerOptions) {
     const { events, database, metrics } = options
     this.#options = options
+    this.#presence = new Presence({ database, group: GROUP, stream: STREAM })
     this.#dropped = foreignEventCounter(metrics)
     this.#gaps = gapCounter(metrics, { group: GROUP, stream: STREAM })
     this.#unknown = metrics.counter('unknown_chain_events_total', 'Events that no row explains')
@@ -82,10 +85,12 @@ export class ChainEventConsumer implements Service {
   async start(signal: AbortSignal): Promise<void> {
     // Needs no epoch: whoever does it, the position of a group that is known stays as it is.
     await inTransaction(this.#options.database, (tx) => lockPosition(tx, GROUP, STREAM))
+    this.#presence.start()
     await this.#subscription.start(signal)
   }
 
   async stop(): Promise<void> {
+    await this.#presence.stop()
     await this.#subscription.stop()
   }
 
@@ -152,16 +157,15 @@ export class ChainEventConsumer implements Service {
     const results = await Promise.allSettled(submitted)
     for (const [place, result] of results.entries()) {
       if (result.status === 'rejected') throw result.reason
-      if (!result.value.ok) await this.#noteRefusal(commands[place], result.value.error)
+      if (!result.value.ok) this.#tellRefusal(commands[place], result.value.error)
     }
   }
 
-  /** Needs no epoch: the refusal is in the journal, so it holds whoever leads by now. */
-  async #noteRefusal(command: Command | undefined, error: Refusal): Promise<void> {
-    const type = command?.type ?? ''
+  /** Settlement has halted with the commit; this is for whoever looks after the node. */
+  #tellRefusal(command: Command | undefined, error: Refusal): void {
+    const { code, detail } = error
     this.#refused.inc()
-    this.#options.log.error({ event: 'chain.command_refused', type, code: error.code })
-    await this.#halt(`the core refused ${type}: ${error.detail}`)
+    this.#options.log.error({ event: 'chain.command_refused', type: command?.type, code, detail })
   }
 
   async #translate(envelope: Envelope, guard: EpochGuard): Promise<Command> {
@@ -228,10 +232,6 @@ export class ChainEventConsumer implements Service {
     this.#unknown.inc()
     const { name, tx_hash } = event
     this.#options.log.error({ event: 'chain.unknown_event', name, tx_hash })
-  }
-
-  async #halt(reason: string): Promise<void> {
-    await inTransaction(this.#options.database, async (tx) => await halt(tx, reason))
   }
 
   #alarm(gapAt: bigint): Error {

@@ -1,6 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readKeystore } from '#chain/keystore-adapter.ts'
 
 interface Ran {
   readonly code: number | null
@@ -91,16 +96,51 @@ describe('the command line', () => {
     expect(errors).toContain(hint)
   })
 
-  it('asks for a password on standard input', async () => {
-    const { code, errors } = await run([
-      'user',
-      'create',
-      '--email',
-      'a@example.com',
-      '--role',
-      'captain',
-    ])
-    expect(code).toBe(1)
-    expect(errors).toContain('--role')
+  it.concurrent.each([
+    ['user create --email a@example.com --scopes read', '--scopes'],
+    ['user create --email --role admin', '--email'],
+    ['user grant --email a@example.com', '--role'],
+    ['user grant --email a@example.com --role admin --name A', '--name'],
+    ['api-key create --email a@example.com --role admin', '--role'],
+    ['keystore create --out none --sails 3', '--sails'],
+    ['migrate --sails 3', '--sails'],
+    ['journal verify twice', 'twice'],
+    ['reset --sails', '--sails'],
+  ])('refuses a flag that a command has not, or lacks, in one line: %s', async (line, hint) => {
+    const { code, out, errors } = await run(line.split(' '), { MOORING_HOME: 'none' })
+    expect([code, out]).toEqual([1, ''])
+    expect(errors.trim().split('\n')).toHaveLength(1)
+    expect(errors).toContain(hint)
+    expect(errors).not.toContain('Error')
+  })
+
+  it('asks for a password on standard input, and not for a short one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mooring-keystore-'))
+    const file = join(folder, 'key.json')
+    try {
+      for (const password of ['', 'elevenchars\n']) {
+        const { code, errors } = await run(['keystore', 'create', '--out', file], {}, password)
+        expect([code, errors.trim().split('\n').length]).toEqual([1, 1])
+        expect(errors).toContain('password')
+        expect(existsSync(file)).toBe(false)
+      }
+      const { code, out } = await run(['keystore', 'create', '--out', file], {}, 'twelve chars\n')
+      expect([code, out]).toEqual([0, expect.stringContaining(file)])
+      const made = readKeystore(await readFile(file, 'utf8'), 'twelve chars')
+      expect(made).toMatch(/^0x[0-9a-f]{64}$/)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it.each(['config', 'help'])('ends quietly when nobody reads on: %s', async (command) => {
+    const child = spawn(process.execPath, ['src/main.ts', command], {
+      env: { PATH: process.env['PATH'], NO_COLOR: '1' },
+    })
+    child.stdout.destroy()
+    let errors = ''
+    child.stderr.on('data', (chunk) => (errors += String(chunk)))
+    const [code]: unknown[] = await once(child, 'close')
+    expect([code, errors]).toEqual([0, ''])
   })
 })

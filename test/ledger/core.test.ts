@@ -60,6 +60,10 @@ function place(number: number) {
   return { number, hash: `0x${number.toString(16)}` }
 }
 
+function refused(type: string, detail: string): object {
+  return { type: 'block_refused', reason: `the core refused ${type}: ${detail}` }
+}
+
 function deposit(account: number, amount: string): LedgerChainEvent {
   return { type: 'deposit', id: `${HEAD}:${amount}`, account, asset: 0, amount }
 }
@@ -200,12 +204,18 @@ describe('blocks', () => {
     const first = rig.see([])
     const second = rig.see([])
     const before = rig.core.stateText()
+    rig.effects('settlement')
     expect(rig.do({ type: 'retract_block', ...place(first) })).toBe('ledger.block_out_of_order')
     expect(rig.do({ type: 'finalize_block', ...place(second) })).toBe('ledger.block_out_of_order')
     expect(rig.do({ type: 'apply_block', ...place(second), time: 1, events: [] })).toBe(
       'ledger.block_out_of_order',
     )
     expect(rig.core.stateText()).toBe(before)
+    expect(rig.effects('settlement')).toEqual([
+      refused('retract_block', `block ${first} is not the newest`),
+      refused('finalize_block', `block ${second} is not the oldest`),
+      refused('apply_block', `block ${second} after ${second}`),
+    ])
     expect(rig.core.books.headBlock?.number).toBe(second)
     rig.do({ type: 'retract_block', ...place(second) })
     expect(rig.core.books.headBlock?.number).toBe(first)

@@ -105,23 +105,6 @@ describe('Registry', () => {
     expect(calls).toEqual(['+first', '-first'])
   })
 
-  it('passes on that a running service broke for good', async () => {
-    const { make } = recorder()
-    let report: (error: unknown) => void = () => undefined
-    const fragile = make('fragile', {
-      watch: (fatal) => {
-        report = fatal
-      },
-    })
-    const heard: unknown[] = []
-    const registry = new Registry({ log: silentLog }).add(fragile)
-    registry.onFatal((error, service) => heard.push([error, service.name]))
-    await registry.start()
-    report('broken')
-    expect(heard).toEqual([['broken', 'fragile']])
-    await registry.stop()
-  })
-
   it('refuses a need that was not added before, and a name that is taken', () => {
     const { make } = recorder()
     const registry = new Registry({ log: silentLog }).add(make('a'))

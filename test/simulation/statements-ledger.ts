@@ -454,9 +454,18 @@ function applyPayment(view: View, effect: Row): void {
   view.patch('payments.withdrawal', id, { status, tx_key: txKey, tx_hash: txHash })
 }
 
+function refuseBlock(view: View, reason: string): void {
+  view.lock('settlement.state', 'row', 'update')
+  if (view.get('settlement.state', 'row')?.['status'] === 'running')
+    view.patch('settlement.state', 'row', { status: 'halted', reason, changed_at: view.now() })
+  const id = view.server.nextOf('incident')
+  view.put('settlement.incident', text(id), { id, kind: 'halted', reason, actor: 'chain' })
+}
+
 function applySettlement(view: View, effect: Row): void {
   const type = text(effect['type'])
   if (type === 'block_final') return
+  if (type === 'block_refused') return refuseBlock(view, text(effect['reason']))
   const from = type === 'batch_mined' ? ['netted', 'submitted', 'reverted'] : ['mined']
   const isMeant = (row: Row): boolean =>
     from.includes(text(row['status'])) &&
@@ -625,6 +634,16 @@ export const LEDGER_STATEMENTS: readonly StatementPattern[] = [
           seq: firstPosition(view, p[1]),
           log_epoch: 0n,
         })
+      return []
+    },
+  ],
+  [
+    /^UPDATE platform\.consumer_position SET seen_at = /,
+    (view, p) => {
+      const key = placeOf(p[0], p[1])
+      view.lock('platform.consumer_position', key, 'update')
+      if (view.get('platform.consumer_position', key) !== undefined)
+        view.patch('platform.consumer_position', key, { seen_at: view.now() })
       return []
     },
   ],

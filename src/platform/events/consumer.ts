@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database, Tx } from '../db/pool.ts'
 import { inTransaction } from '../db/transaction.ts'
 import { platformErrors } from '../errors.ts'
@@ -8,9 +7,9 @@ import type { Log } from '../log.ts'
 import type { CounterMetric, GaugeMetric, Metrics } from '../metrics.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import type { Envelope } from './event.ts'
-import { noteSeen } from './groups.ts'
 import type { EventLog, EventSubscription } from './log.ts'
 import { isOurs, lockPosition, readPosition, takeRun, writePosition } from './position.ts'
+import { Presence } from './presence.ts'
 
 export interface ConsumerOptions {
   readonly log: EventLog
@@ -27,8 +26,6 @@ export interface ConsumerOptions {
   readonly deadLetter?: { readonly log: Log }
 }
 
-const SEEN_INTERVAL_MS = 30_000
-
 /** Applies each event of a stream exactly once: its effect and the position commit together. */
 export class Consumer implements Service {
   readonly name: string
@@ -42,13 +39,13 @@ export class Consumer implements Service {
   /** After a failure events go one by one, so that those before the bad one get through. */
   #oneByOne = false
   readonly #office: DeadLetterOffice | undefined
-  readonly #abort = new AbortController()
-  #presence: Promise<void> | undefined
+  readonly #presence: Presence
 
   constructor(options: ConsumerOptions) {
     const { group, stream, log, metrics, database } = options
     this.name = `consumer.${group}.${stream}`
     this.#options = options
+    this.#presence = new Presence({ database, group, stream })
     const { deadLetter } = options
     if (deadLetter !== undefined) this.#office = new DeadLetterOffice({ ...options, ...deadLetter })
     this.#dropped = foreignEventCounter(metrics)
@@ -65,31 +62,19 @@ export class Consumer implements Service {
   async start(signal: AbortSignal): Promise<void> {
     const { database, group, stream } = this.#options
     await inTransaction(database, (tx) => lockPosition(tx, group, stream))
-    this.#presence ??= this.#staySeen()
+    this.#presence.start()
     await this.#subscription.start(signal)
     await this.#office?.start()
   }
 
   async stop(): Promise<void> {
-    this.#abort.abort()
-    await this.#presence
+    await this.#presence.stop()
     await this.#office?.stop()
     await this.#subscription.stop()
   }
 
   health(): Health {
     return this.#gap === undefined ? this.#subscription.health() : { ok: false, detail: this.#gap }
-  }
-
-  /** Its position may stand still for long, which must not look like a group that is gone. */
-  async #staySeen(): Promise<void> {
-    const { database, group, stream } = this.#options
-    const { signal } = this.#abort
-    while (!signal.aborted) {
-      // A database that is away is for the subscription to tell.
-      await noteSeen(database, group, stream).catch(() => undefined)
-      await sleep(SEEN_INTERVAL_MS, undefined, { signal }).catch(() => undefined)
-    }
   }
 
   async #handle(batch: readonly Envelope[]): Promise<void> {

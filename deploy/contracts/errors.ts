@@ -32,6 +32,7 @@ export const deployErrors = defineErrors('deploy', {
     title: 'No build here made the implementation',
   },
   module_refused: { kind: 'conflict', title: 'This module cannot be bound or unbound' },
+  events_refused: { kind: 'unavailable', title: 'The endpoint does not serve events' },
   node_disagrees: { kind: 'conflict', title: 'Node and chain do not say the same' },
   node_unreachable: { kind: 'unavailable', title: 'The node did not answer' },
   transaction_failed: { kind: 'conflict', title: 'A deployment transaction reverted' },

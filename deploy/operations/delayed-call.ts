@@ -1,4 +1,6 @@
+import { readEach } from './parallel-reads.ts'
 import { contractOf, interfaceAt, nameOf, readView, refusalOf } from './operation.ts'
+import { readEvents } from './event-log.ts'
 import { deployErrors } from '../contracts/errors.ts'
 import type { EventLog, Log } from 'ethers'
 import type { Call, Operation } from './operation.ts'
@@ -72,14 +74,13 @@ export async function cancelCall(operation: Operation, call: Call): Promise<void
 /** What is scheduled and neither made, called off nor lapsed, the earliest first; each is reported. */
 export async function listScheduled(operation: Operation): Promise<readonly Scheduled[]> {
   const authority = contractOf(operation, 'Authority')
-  const logs = await authority.queryFilter('OperationScheduled', operation.deployment.deployedAt)
+  const logs = await readEvents(operation, authority, 'OperationScheduled')
   const latest = new Map(logs.flatMap((log) => scheduledIn(log).map((one) => [one.id, one])))
-  const open: Scheduled[] = []
-  for (const one of latest.values()) {
+  const found = await readEach([...latest.values()], async (one) => {
     const dueAt = Number(await readView(authority, 'getSchedule', one.id))
-    if (dueAt !== 0) open.push({ ...one, dueAt, lapsesAt: dueAt + WEEK_SECONDS })
-  }
-  const sorted = open.toSorted((a, b) => a.dueAt - b.dueAt)
+    return { ...one, dueAt, lapsesAt: dueAt + WEEK_SECONDS }
+  })
+  const sorted = found.filter(({ dueAt }) => dueAt !== 0).toSorted((a, b) => a.dueAt - b.dueAt)
   for (const one of sorted) operation.report(describe(operation, one))
   if (sorted.length === 0) operation.report('nothing is scheduled')
   return sorted

@@ -1,105 +1,135 @@
+import { readEvents } from './event-log.ts'
 import { contractOf, readView, refusalOf } from './operation.ts'
-import type { Operation } from './operation.ts'
+import { groupsOf, readEach } from './parallel-reads.ts'
+import type { Call, Operation } from './operation.ts'
 
 /** What one wallet would take out without the operator. */
-interface Exit {
+export interface Exit {
   readonly account: number
   readonly wallet: string
-  /** Lanes above zero, atoms. */
-  readonly lanes: readonly { readonly asset: number; readonly amountAtoms: bigint }[]
+  /** Lanes above zero. */
+  readonly lanes: readonly Lane[]
   /** Why `executeExit` would revert now; undefined when it would pay. */
   readonly refusal: string | undefined
+}
+
+interface Lane {
+  readonly asset: number
+  readonly amountAtoms: bigint
+}
+
+/** What all lanes of an asset promise, and what the vault holds for them. */
+export interface Cover {
+  readonly asset: number
+  /** Lanes of all accounts, the system's included. */
+  readonly totalAtoms: bigint
+  /** Token units per atom. */
+  readonly scale: bigint
+  /** Token units. */
+  readonly held: bigint
 }
 
 export interface Drill {
   /** Why `enterExitMode` would revert now; undefined when anybody could call it. */
   readonly exitModeRefusal: string | undefined
+  /** How many are registered. */
+  readonly accounts: number
   readonly exits: readonly Exit[]
+  readonly covers: readonly Cover[]
   /** Assets whose vault does not hold what the lanes of all accounts promise. */
   readonly uncovered: readonly number[]
 }
 
-/** Reads the chain only: nothing of the node is asked and nothing is sent. */
+interface Reading {
+  readonly operation: Operation
+  /** Balances of different blocks would not add up. */
+  readonly block: number
+}
+
+/** Balances that one call reads. */
+const LANES_PER_CALL = 256
+
+/** Reads the chain only, as of one block: nothing of the node is asked and nothing is sent. */
 export async function drillExit(operation: Operation): Promise<Drill> {
-  const vault = contractOf(operation, 'ClearingHouse')
-  const call = { target: await vault.getAddress(), data: encode(operation, 'enterExitMode', []) }
-  const anybody = await operation.signer.getAddress()
-  const exitModeRefusal = await refusalOf(operation, call, anybody)
-  operation.report(
-    exitModeRefusal === undefined
-      ? 'exit mode: anybody may enter it now'
-      : `exit mode: not now, ${exitModeRefusal}`,
-  )
   const assets = await listedAssets(operation)
-  const exits: Exit[] = []
-  for (const account of await registeredAccounts(operation)) {
-    const exit = await exitOf(operation, account, assets)
-    if (exit.lanes.length > 0) exits.push(exit)
+  const accounts = await registeredAccounts(operation)
+  // After the events, so that everything they name is there.
+  const reading = { operation, block: await operation.provider.getBlockNumber() }
+  const anybody = await operation.signer.getAddress()
+  const call = vaultCall(operation, 'enterExitMode', [])
+  const exitModeRefusal = await refusalOf(operation, call, anybody, reading.block)
+  const held = await lanesOf(reading, accounts, assets)
+  const exits = await readEach([...held], async ([account, lanes]) => {
+    return await exitOf(reading, account, lanes)
+  })
+  const covers = await readEach(assets, async (asset) => await coverOf(reading, asset))
+  const uncovered = covers.filter((cover) => !isCovered(cover)).map(({ asset }) => asset)
+  return { exitModeRefusal, accounts: accounts.length, exits, covers, uncovered }
+}
+
+/** Whether the vault holds the sum of the lanes. */
+export function isCovered({ totalAtoms, scale, held }: Cover): boolean {
+  return held >= totalAtoms * scale
+}
+
+/** The lanes above zero of each account that has any. */
+async function lanesOf(
+  { operation, block }: Reading,
+  accounts: readonly number[],
+  assets: readonly number[],
+): Promise<ReadonlyMap<number, readonly Lane[]>> {
+  const vault = contractOf(operation, 'ClearingHouse')
+  const places = accounts.flatMap((account) => assets.map((asset) => ({ account, asset })))
+  const pages = await readEach(groupsOf(places, LANES_PER_CALL), async (page) => {
+    const [owners, kinds] = [page.map(({ account }) => account), page.map(({ asset }) => asset)]
+    return listOf(await readView(vault, 'balancesOf', owners, kinds, { blockTag: block }))
+  })
+  const balances = pages.flat()
+  const lanes = new Map<number, Lane[]>()
+  for (const [index, { account, asset }] of places.entries()) {
+    const amountAtoms = balances[index] ?? 0n
+    if (amountAtoms === 0n) continue
+    lanes.set(account, [...(lanes.get(account) ?? []), { asset, amountAtoms }])
   }
-  for (const exit of exits) operation.report(describe(exit))
-  const uncovered = await findUncovered(operation, assets)
-  operation.report(
-    uncovered.length === 0
-      ? `${exits.length} wallets, every asset is covered by the vault`
-      : `NOT COVERED by the vault: assets ${uncovered.join(', ')}`,
-  )
-  return { exitModeRefusal, exits, uncovered }
+  return lanes
 }
 
 async function exitOf(
-  operation: Operation,
+  { operation, block }: Reading,
   account: number,
-  assets: readonly number[],
+  lanes: readonly Lane[],
 ): Promise<Exit> {
-  const vault = contractOf(operation, 'ClearingHouse')
   const registry = contractOf(operation, 'InvestorRegistry')
-  const wallet = String(await readView(registry, 'walletOf', account))
-  const accounts = assets.map(() => account)
-  const balances = listOf(await readView(vault, 'balancesOf', accounts, assets))
-  const lanes = assets.flatMap((asset, index) => {
-    const amountAtoms = balances[index] ?? 0n
-    return amountAtoms === 0n ? [] : [{ asset, amountAtoms }]
-  })
-  const data = encode(operation, 'executeExit', [lanes.map(({ asset }) => asset)])
-  const target = await vault.getAddress()
-  const refusal = await refusalOf(operation, { target, data }, wallet)
-  return { account, wallet, lanes, refusal }
+  const wallet = String(await readView(registry, 'walletOf', account, { blockTag: block }))
+  const call = vaultCall(operation, 'executeExit', [lanes.map(({ asset }) => asset)])
+  return { account, wallet, lanes, refusal: await refusalOf(operation, call, wallet, block) }
 }
 
-/** The vault must hold the sum of the lanes of each asset, in token units. */
-async function findUncovered(
-  operation: Operation,
-  assets: readonly number[],
-): Promise<readonly number[]> {
+async function coverOf({ operation, block }: Reading, asset: number): Promise<Cover> {
+  const at = { blockTag: block }
   const vault = contractOf(operation, 'ClearingHouse')
   const registry = contractOf(operation, 'AssetRegistry')
-  const holder = await vault.getAddress()
-  const uncovered: number[] = []
-  for (const asset of assets) {
-    const token = contractOf(operation, 'AssetToken').attach(
-      String(await readView(registry, 'tokenOf', asset)),
-    )
-    const held = BigInt(String(await token.getFunction('balanceOf').staticCall(holder)))
-    const scale = BigInt(String(await readView(registry, 'scaleOf', asset)))
-    const lanes = BigInt(String(await readView(vault, 'totalOf', asset)))
-    operation.report(`asset ${asset}: lanes ${lanes} atoms, vault ${held} units (scale ${scale})`)
-    if (held < lanes * scale) uncovered.push(asset)
-  }
-  return uncovered
+  const [token, scale, total] = await Promise.all([
+    readView(registry, 'tokenOf', asset, at),
+    readView(registry, 'scaleOf', asset, at),
+    readView(vault, 'totalOf', asset, at),
+  ])
+  const erc20 = contractOf(operation, 'CashToken').attach(String(token))
+  const holder = operation.deployment.contracts.ClearingHouse
+  const held: unknown = await erc20.getFunction('balanceOf').staticCall(holder, at)
+  return { asset, totalAtoms: numberOf(total), scale: numberOf(scale), held: numberOf(held) }
 }
 
 async function listedAssets(operation: Operation): Promise<readonly number[]> {
   const registry = contractOf(operation, 'AssetRegistry')
-  const from = operation.deployment.deployedAt
-  const created = await registry.queryFilter('AssetCreated', from)
-  const listed = await registry.queryFilter('ExternalListed', from)
+  const created = await readEvents(operation, registry, 'AssetCreated')
+  const listed = await readEvents(operation, registry, 'ExternalListed')
   return idsOf([...created, ...listed])
 }
 
 async function registeredAccounts(operation: Operation): Promise<readonly number[]> {
   const registry = contractOf(operation, 'InvestorRegistry')
-  const logs = await registry.queryFilter('AccountRegistered', operation.deployment.deployedAt)
-  return idsOf(logs)
+  return idsOf(await readEvents(operation, registry, 'AccountRegistered'))
 }
 
 /** The ids in the first indexed word of events, ascending, each once. */
@@ -109,15 +139,19 @@ function idsOf(logs: readonly { readonly topics: readonly string[] }[]): readonl
 }
 
 function listOf(value: unknown): readonly bigint[] {
-  return Array.isArray(value) ? value.map((one) => BigInt(String(one))) : []
+  return Array.isArray(value) ? value.map(numberOf) : []
 }
 
-function encode(operation: Operation, name: string, values: readonly unknown[]): string {
-  return contractOf(operation, 'ClearingHouse').interface.encodeFunctionData(name, values)
+function numberOf(value: unknown): bigint {
+  return BigInt(String(value))
 }
 
-function describe({ account, wallet, lanes, refusal }: Exit): string {
-  const amounts = lanes.map(({ asset, amountAtoms }) => `${amountAtoms} atoms of asset ${asset}`)
-  const now = refusal === undefined ? 'could take now' : `would take (not now: ${refusal})`
-  return `account ${account} ${wallet} ${now}: ${amounts.join(', ')}`
+function vaultCall(
+  operation: Operation,
+  name: string,
+  values: readonly unknown[],
+): Pick<Call, 'target' | 'data'> {
+  const { interface: abi } = contractOf(operation, 'ClearingHouse')
+  const target = operation.deployment.contracts.ClearingHouse
+  return { target, data: abi.encodeFunctionData(name, values) }
 }

@@ -1,5 +1,6 @@
 import { isJsonObject, parseJson } from '#kernel/json.ts'
 import { deployErrors } from '../contracts/errors.ts'
+import { readEvents } from './event-log.ts'
 import { contractOf, readView } from './operation.ts'
 import type { Operation } from './operation.ts'
 
@@ -42,7 +43,7 @@ export async function verifyHead(operation: Operation, node: NodeAccess): Promis
 
 async function settledHeads(operation: Operation): Promise<ReadonlyMap<number, string>> {
   const vault = contractOf(operation, 'ClearingHouse')
-  const logs = await vault.queryFilter('BatchSettled', operation.deployment.deployedAt)
+  const logs = await readEvents(operation, vault, 'BatchSettled')
   return new Map(
     logs.map(({ topics, data }) => [Number(topics[1] ?? '0x0'), data.slice(0, 66).toLowerCase()]),
   )

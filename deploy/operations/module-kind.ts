@@ -2,6 +2,7 @@ import { Contract } from 'ethers'
 import { deployErrors } from '../contracts/errors.ts'
 import { readCompiled, readRuntime } from '../contracts/artifact.ts'
 import { interfaceOf } from '../contracts/plan.ts'
+import { readEvents } from './event-log.ts'
 import { readView } from './operation.ts'
 import { isCodeOf } from './storage-layout.ts'
 import type { Interface } from 'ethers'
@@ -22,13 +23,13 @@ const KINDS = {
     const limit = String(await readView(module, 'limitOf', asset))
     return limit === '0' ? 'limit 0: nobody receives' : `at most ${limit} atoms an account`
   },
-  LockUp: async ({ module, asset, from }) => {
-    const logs = await module.queryFilter(module.getEvent('LockSet')(asset), from)
+  LockUp: async ({ operation, module, asset }) => {
+    const logs = await readEvents(operation, module, 'LockSet', asset)
     const accounts = new Set(logs.map(({ topics }) => topics[2]))
     return `locks of ${accounts.size} accounts were set`
   },
-  ConditionalApproval: async ({ module, asset, from }) => {
-    const logs = await module.queryFilter(module.getEvent('Approved')(asset), from)
+  ConditionalApproval: async ({ operation, module, asset }) => {
+    const logs = await readEvents(operation, module, 'Approved', asset)
     return `${logs.length} approvals were given or taken back`
   },
 } as const satisfies Readonly<Record<string, (of: Setting) => Promise<string>>>
@@ -36,8 +37,7 @@ const KINDS = {
 interface Setting {
   readonly module: Contract
   readonly asset: number
-  /** The block before which there are no events. */
-  readonly from: number
+  readonly operation: Operation
 }
 
 export type ModuleKind = keyof typeof KINDS
@@ -71,11 +71,11 @@ export function kindOf(code: string): ModuleKind | undefined {
 
 /** What a module is set to for an asset, in words. */
 export async function describeParameters(
-  { provider, deployment }: Operation,
+  operation: Operation,
   { address, kind, asset }: { address: string; kind: ModuleKind; asset: number },
 ): Promise<string> {
-  const module = new Contract(address, interfaceOfKind(kind), provider)
-  return await KINDS[kind]({ module, asset, from: deployment.deployedAt })
+  const module = new Contract(address, interfaceOfKind(kind), operation.provider)
+  return await KINDS[kind]({ module, asset, operation })
 }
 
 const LAST_CLASS = 83n

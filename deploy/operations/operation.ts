@@ -1,7 +1,7 @@
 import { Contract, getAddress, isError } from 'ethers'
 import { contractNames, readArtifact } from '../contracts/artifact.ts'
 import { interfaceOf } from '../contracts/plan.ts'
-import type { Interface, Provider, Signer } from 'ethers'
+import type { BlockTag, Interface, Provider, Signer } from 'ethers'
 import type { Deployment } from '../contracts/addresses-file.ts'
 import type { ContractName } from '../contracts/artifact.ts'
 
@@ -15,6 +15,8 @@ export interface Operation {
   readonly isDryRun: boolean
   /** One line for people. */
   readonly report: (line: string) => void
+  /** Shows how far a long read is, in place of what it showed before; empty at the end. */
+  readonly progress?: ((text: string) => void) | undefined
 }
 
 /** A call that somebody must have the right to make. */
@@ -59,14 +61,15 @@ function suiteNameOf({ deployment }: Operation, address: string): ContractName |
   return contractNames().find((name) => getAddress(deployment.contracts[name]) === wanted)
 }
 
-/** Why a call from `from` would revert now; undefined when it would not. */
+/** Why a call from `from` would revert now, or as of a block; undefined when it would not. */
 export async function refusalOf(
   operation: Operation,
   { target, data }: Pick<Call, 'target' | 'data'>,
   from: string,
+  blockTag: BlockTag = 'latest',
 ): Promise<string | undefined> {
   try {
-    await operation.provider.call({ from, to: target, data })
+    await operation.provider.call({ from, to: target, data, blockTag })
     return undefined
   } catch (error) {
     if (!isError(error, 'CALL_EXCEPTION')) throw error

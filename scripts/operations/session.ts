@@ -1,9 +1,11 @@
 import hre, { network } from 'hardhat'
 import { present } from '#kernel/assert.ts'
+import { isJsonObject } from '#kernel/json.ts'
 import { fileURLToPath } from 'node:url'
 import { readDeployment } from '../../deploy/contracts/addresses-file.ts'
 import { deployErrors } from '../../deploy/contracts/errors.ts'
 import { BrowserProvider, getAddress, isAddress } from 'ethers'
+import { speaking } from './spoken-refusal.ts'
 import type { Operation } from '../../deploy/operations/operation.ts'
 
 /** The network that was named; the one inside Hardhat forgets everything when the script ends. */
@@ -19,7 +21,9 @@ export async function openSession(): Promise<Operation> {
   const connection = await connect()
   const { ethers } = connection
   // Hardhat's own hands on whatever a node says of a revert; that of ethers names it CALL_EXCEPTION.
-  const provider = new BrowserProvider(connection.provider, undefined, { cacheTimeout: -1 })
+  const provider = new BrowserProvider(speaking(connection.provider), undefined, {
+    cacheTimeout: -1,
+  })
   const signer = present((await ethers.getSigners())[0], 'an account of this network')
   const { chainId } = await ethers.provider.getNetwork()
   const file = new URL(`../../deploy/addresses/${chainId}.json`, import.meta.url)
@@ -28,8 +32,12 @@ export async function openSession(): Promise<Operation> {
   if (deployment === undefined) throw deployErrors.setting_missing(`there is no ${path}`)
   const isDryRun = variable('MOORING_DRY_RUN') !== undefined
   const report = (line: string): void => void process.stdout.write(`${line}\n`)
+  const { isTTY } = process.stderr
+  const progress = isTTY
+    ? (text: string): void => void process.stderr.write(`\r\u001B[2K${text}`)
+    : undefined
   report(`${isDryRun ? 'dry run' : 'for real'} on chain ${chainId} as ${await signer.getAddress()}`)
-  return { signer, provider, deployment, isDryRun, report }
+  return { signer, provider, deployment, isDryRun, report, progress }
 }
 
 /** A variable that is set and not empty. */
@@ -72,9 +80,11 @@ export async function orSayWhy(main: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Our own errors have a dotted code, those of ethers a short message; anything else is a bug. */
+/** Our own errors have a dotted code, those of ethers the endpoint's words or short ones of its own; all else is a bug. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) throw error
+  const said = 'error' in error && isJsonObject(error.error) ? error.error['message'] : undefined
+  if (typeof said === 'string') return said
   if ('shortMessage' in error) return String(error.shortMessage)
   if (!('code' in error) || !String(error.code).includes('.')) throw error
   return 'detail' in error ? `${String(error.code)}: ${String(error.detail)}` : String(error.code)

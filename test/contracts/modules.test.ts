@@ -1,8 +1,6 @@
-import { Contract, ContractFactory, JsonRpcProvider, Wallet } from 'ethers'
+import { ContractFactory, Wallet } from 'ethers'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { assert } from '#kernel/assert.ts'
-import { readArtifact } from '../../deploy/contracts/artifact.ts'
-import { deployMooring } from '../../deploy/contracts/deployment.ts'
 import {
   artifactOfKind,
   interfaceOfKind,
@@ -17,30 +15,18 @@ import {
   setParameter,
   unbindModule,
 } from '../../deploy/operations/policy.ts'
-import { startAnvil } from '../support/chain.ts'
-import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
+import { OperatorChain } from '../support/operator-chain.ts'
 import type { Operation } from '../../deploy/operations/operation.ts'
 import type { ModuleKind } from '../../deploy/operations/module-kind.ts'
-import type { TestChain } from '../support/chain.ts'
 
-// The first test account of every anvil.
-const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const DELAY_SECONDS = 93_600
 const [CASH, GOLD, SILVER] = [0, 1, 2]
 
-let chain: TestChain
-let provider: JsonRpcProvider
-let deployment: Deployment
-let lines: string[] = []
+let suite: OperatorChain
 
-const wallet = (digit: string): Wallet => new Wallet(`0x${digit.repeat(64)}`, provider)
-const operation = (digit: string, isDryRun = false): Operation => ({
-  signer: wallet(digit),
-  provider,
-  deployment,
-  isDryRun,
-  report: (line) => lines.push(line),
-})
+const wallet = (digit: string): Wallet => suite.wallet(digit)
+const operation = (digit: string, isDryRun = false): Operation =>
+  suite.operation(digit, { isDryRun })
 const refusal = (detail: string) => ({
   code: 'deploy.module_refused',
   detail: expect.stringContaining(detail),
@@ -55,64 +41,29 @@ async function made(kind: ModuleKind): Promise<string> {
 /** Schedules a call, lets its delay pass and makes it. */
 async function perform(act: () => Promise<string>): Promise<void> {
   expect(await act()).toBe('scheduled')
-  await chain.rpc('evm_increaseTime', [DELAY_SECONDS])
-  await chain.rpc('anvil_mine', ['0x1'])
+  await suite.pass(DELAY_SECONDS)
   expect(await act()).toBe('done')
 }
 
 /** A contract that answers every question with the same number. */
 async function parrot(answer: string): Promise<string> {
   const address = Wallet.createRandom().address
-  await chain.rpc('anvil_setCode', [address, `0x60${answer}60005260206000f3`])
+  await suite.chain.rpc('anvil_setCode', [address, `0x60${answer}60005260206000f3`])
   return address
 }
 
 beforeAll(async () => {
-  chain = await startAnvil()
-  provider = new JsonRpcProvider(chain.url, chain.chainId, {
-    staticNetwork: true,
-    cacheTimeout: -1,
-    pollingInterval: 20,
-  })
-  for (const digit of ['1', '3'])
-    await chain.rpc('anvil_setBalance', [wallet(digit).address, '0x3635c9adc5dea00000'])
-  deployment = await deployMooring({
-    signer: new Wallet(DEPLOYER_KEY, provider),
-    artifacts: readArtifact,
-    settings: {
-      admin: wallet('1').address,
-      settler: wallet('2').address,
-      registrar: wallet('3').address,
-      pauser: wallet('4').address,
-      adminDelaySeconds: DELAY_SECONDS,
-      cash: { scale: 1n },
-      deployCash: true,
-    },
-  })
-  const registry = contractOf(operation('3'), 'AssetRegistry').connect(wallet('3'))
-  for (const [asset, symbol] of [
-    [GOLD, 'GOLD'],
-    [SILVER, 'SILVER'],
-  ]) {
-    const values = [asset, symbol, symbol, 2, 2n, false, 9_000n]
-    const sent = await new Contract(
-      deployment.contracts.AssetRegistry,
-      registry.interface,
-      wallet('3'),
-    )
-      .getFunction('createAsset')
-      .send(...values)
-    await sent.wait()
-  }
+  suite = await OperatorChain.start(DELAY_SECONDS)
+  await suite.createAsset(GOLD, 'GOLD')
+  await suite.createAsset(SILVER, 'SILVER')
 })
 
 beforeEach(() => {
-  lines = []
+  suite.lines = []
 })
 
 afterAll(async () => {
-  provider.destroy()
-  await chain.stop()
+  await suite.stop()
 })
 
 describe('the modules of an asset', () => {
@@ -122,8 +73,8 @@ describe('the modules of an asset', () => {
     const nonce = await wallet('1').getNonce()
     expect(await bindModule(operation('1', true), binding)).toBe('scheduled')
     expect(await wallet('1').getNonce()).toBe(nonce)
-    expect(lines).toContain('MaxBalance: limit 0: nobody receives')
-    expect(lines.at(-1)).toContain('would send schedule: addModule')
+    expect(suite.lines).toContain('MaxBalance: limit 0: nobody receives')
+    expect(suite.lines.at(-1)).toContain('would send schedule: addModule')
 
     await perform(
       async () =>
@@ -181,7 +132,7 @@ describe('the modules of an asset', () => {
     expect(parameters[0]).toBe('receivers: classes 2; senders: classes 1, 2')
     expect(parameters[2]).toBe('locks of 1 accounts were set')
 
-    await chain.rpc('anvil_setCode', [first, '0xfe'])
+    await suite.chain.rpc('anvil_setCode', [first, '0xfe'])
     const broken = { asset: SILVER, module: first }
     expect((await listModules(operation('1'), SILVER))[0]).toMatchObject({
       kind: undefined,
@@ -204,7 +155,7 @@ describe('the modules of an asset', () => {
       await contract.waitForDeployment()
       return await contract.getAddress()
     }
-    const { Authority, PolicyEngine, CashToken } = deployment.contracts
+    const { Authority, PolicyEngine, CashToken } = suite.deployment.contracts
     const refused: readonly (readonly [string, string])[] = [
       [wallet('9').address, 'there is no code'],
       [CashToken, 'its capabilities are not to be read'],
@@ -244,7 +195,7 @@ describe('the modules of an asset', () => {
     expect(await roleOf('setLimit')).toBe(11n)
     expect(await roleOf('setAuthority')).toBe(0n)
     await expect(
-      entrustModule(operation('1'), deployment.contracts.CashToken),
+      entrustModule(operation('1'), suite.deployment.contracts.CashToken),
     ).rejects.toMatchObject(refusal('not compiled here'))
   })
 })

@@ -3,50 +3,28 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { JsonRpcProvider, Wallet } from 'ethers'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { Wallet } from 'ethers'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { isJsonObject, parseJson } from '#kernel/json.ts'
 import { writeDeployment } from '../../deploy/contracts/addresses-file.ts'
-import { readArtifact } from '../../deploy/contracts/artifact.ts'
-import { deployMooring } from '../../deploy/contracts/deployment.ts'
-import { startAnvil, type TestChain } from '../support/chain.ts'
+import { ADMIN, OperatorChain, keyOf } from '../support/operator-chain.ts'
 
-// The first test account of every anvil.
-const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-const ADMIN_KEY = `0x${'1'.repeat(64)}`
-const STRANGER_KEY = `0x${'7'.repeat(64)}`
+const [ADMIN_KEY, STRANGER_KEY] = [keyOf(ADMIN), keyOf('6')]
 const DELAY_SECONDS = 172_800
 
 const home = mkdtempSync(join(tmpdir(), 'mooring-operations-'))
 const addresses = join(home, 'contracts.json')
-let chain: TestChain
+let suite: OperatorChain
 
 beforeAll(async () => {
-  chain = await startAnvil()
-  const provider = new JsonRpcProvider(chain.url, chain.chainId, {
-    staticNetwork: true,
-    cacheTimeout: -1,
-    pollingInterval: 20,
-  })
-  const admin = new Wallet(ADMIN_KEY).address
-  for (const key of [ADMIN_KEY, STRANGER_KEY])
-    await chain.rpc('anvil_setBalance', [new Wallet(key).address, '0x3635c9adc5dea00000'])
-  const offices = { admin, settler: admin, registrar: admin, pauser: admin }
-  const deployment = await deployMooring({
-    signer: new Wallet(DEPLOYER_KEY, provider),
-    artifacts: readArtifact,
-    settings: {
-      ...offices,
-      adminDelaySeconds: DELAY_SECONDS,
-      cash: { scale: 1n },
-      deployCash: true,
-    },
-  })
-  writeDeployment(addresses, deployment)
-  provider.destroy()
+  suite = await OperatorChain.start(DELAY_SECONDS)
+  writeDeployment(addresses, suite.deployment)
 })
 
 afterAll(async () => {
-  await chain.stop()
+  await suite.stop()
   rmSync(home, { recursive: true })
 })
 
@@ -62,7 +40,7 @@ async function run(
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
-      DRILL_RPC_URL: chain.url,
+      DRILL_RPC_URL: suite.chain.url,
       DRILL_DEPLOYER_KEY: key,
       MOORING_ADDRESSES: addresses,
       ...variables,
@@ -79,6 +57,44 @@ it('drills the exit of whoever is registered', async () => {
   const { code, said } = await run('operations/exit-drill', ADMIN_KEY)
   expect([code, said]).toEqual([0, expect.stringContaining('covered')])
 }, 60_000)
+
+it.each([200, 400])(
+  'reads events over an endpoint that refuses ranges with status %d',
+  async (status) => {
+    await suite.chain.rpc('anvil_mine', ['0x20'])
+    let refusals = 0
+    const server = createServer((request, response) => {
+      void (async () => {
+        const body = await text(request)
+        const call = parseJson(body)
+        const { id, method, params } = isJsonObject(call) ? call : {}
+        const [filter]: unknown[] = Array.isArray(params) ? params : []
+        const { fromBlock, toBlock } = isJsonObject(filter) ? filter : {}
+        if (method === 'eth_getLogs' && Number(toBlock) - Number(fromBlock) >= 10) {
+          refusals += 1
+          const error = { code: -32_600, message: 'You can ask for up to a 10 block range' }
+          response.writeHead(status, { 'content-type': 'application/json' })
+          response.end(JSON.stringify({ jsonrpc: '2.0', id, error }))
+          return
+        }
+        const headers = { 'content-type': 'application/json' }
+        const answer = await fetch(suite.chain.url, { method: 'POST', body, headers })
+        response.end(await answer.text())
+      })().catch(() => response.destroy())
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : ''
+    const limited = { DRILL_RPC_URL: `http://127.0.0.1:${port}` }
+    const { code, said } = await run('operations/exit-drill', ADMIN_KEY, limited)
+    server.closeAllConnections()
+    server.close()
+    expect([code, said]).toEqual([0, expect.stringContaining('covered')])
+    expect(said).not.toContain('block 1')
+    expect(refusals).toBeGreaterThan(0)
+  },
+  60_000,
+)
 
 it('schedules what has to wait, and says in one line who may not', async () => {
   const grant = { MOORING_ROLE: 'FREEZER', MOORING_TO: new Wallet(STRANGER_KEY).address }

@@ -1,115 +1,58 @@
 import { createServer } from 'node:http'
-import { JsonRpcProvider, Wallet, ZeroHash, Contract, ContractFactory } from 'ethers'
+import { ZeroHash, Contract, ContractFactory, type Wallet } from 'ethers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readArtifact } from '../../deploy/contracts/artifact.ts'
-import { deployMooring } from '../../deploy/contracts/deployment.ts'
 import { ROLES, roleOfAsset } from '../../deploy/contracts/permission.ts'
 import { parseCall } from '../../deploy/operations/call.ts'
 import { cancelCall, listScheduled, performCall } from '../../deploy/operations/delayed-call.ts'
-import { drillExit } from '../../deploy/operations/exit-drill.ts'
 import { grantRole, parseRole } from '../../deploy/operations/grant.ts'
 import { verifyHead } from '../../deploy/operations/head-check.ts'
 import { readImmutables, requireSameImmutables } from '../../deploy/operations/immutables.ts'
 import { contractOf, readView } from '../../deploy/operations/operation.ts'
 import { requireCompatible } from '../../deploy/operations/storage-layout.ts'
 import { upgradeToken } from '../../deploy/operations/token-upgrade.ts'
-import { startAnvil } from '../support/chain.ts'
+import { OperatorChain, REGISTRAR } from '../support/operator-chain.ts'
 import type { Deployment } from '../../deploy/contracts/addresses-file.ts'
-import type { ContractName } from '../../deploy/contracts/artifact.ts'
 import type { Operation } from '../../deploy/operations/operation.ts'
-import type { TestChain } from '../support/chain.ts'
 
-// The first test account of every anvil.
-const DEPLOYER_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const DELAY_SECONDS = 172_800
 const GOLD = 1
 
-const keyOf = (digit: string): string => `0x${digit.repeat(64)}`
-
-let chain: TestChain
-let provider: JsonRpcProvider
+let suite: OperatorChain
 let deployment: Deployment
-let lines: string[] = []
 
-function wallet(digit: string): Wallet {
-  return new Wallet(keyOf(digit), provider)
-}
-
-function operation(signer: Wallet, isDryRun = false): Operation {
-  return { signer, provider, deployment, isDryRun, report: (line) => lines.push(line) }
-}
-
-async function pass(seconds: number): Promise<void> {
-  await chain.rpc('evm_increaseTime', [seconds])
-  await chain.rpc('anvil_mine', ['0x1'])
-}
-
-async function send(signer: Wallet, name: ContractName, method: string, ...values: unknown[]) {
-  const contract = contractOf(operation(signer), name).connect(signer)
-  const sent = await new Contract(await contract.getAddress(), contract.interface, signer)
-    .getFunction(method)
-    .send(...values)
-  await sent.wait()
-}
+const wallet = (digit: string): Wallet => suite.wallet(digit)
+const operation = (digit: string, isDryRun = false): Operation =>
+  suite.operation(digit, { isDryRun })
 
 beforeAll(async () => {
-  chain = await startAnvil()
-  provider = new JsonRpcProvider(chain.url, chain.chainId, {
-    staticNetwork: true,
-    cacheTimeout: -1,
-    pollingInterval: 20,
-  })
-  for (const digit of ['1', '2', '3', '5', '6'])
-    await chain.rpc('anvil_setBalance', [wallet(digit).address, '0x3635c9adc5dea00000'])
-  deployment = await deployMooring({
-    signer: new Wallet(DEPLOYER_KEY, provider),
-    artifacts: readArtifact,
-    settings: {
-      admin: wallet('1').address,
-      settler: wallet('2').address,
-      registrar: wallet('3').address,
-      pauser: wallet('4').address,
-      adminDelaySeconds: DELAY_SECONDS,
-      cash: { scale: 1n },
-      deployCash: true,
-    },
-  })
-  await send(
-    wallet('3'),
-    'AssetRegistry',
-    'createAsset',
-    GOLD,
-    'GOLD',
-    'Gold',
-    2,
-    2n,
-    false,
-    9_000n,
-  )
-  await send(wallet('3'), 'InvestorRegistry', 'register', 16, wallet('5').address, 1, 0, ZeroHash)
+  suite = await OperatorChain.start(DELAY_SECONDS)
+  ;({ deployment } = suite)
+  await suite.createAsset(GOLD, 'GOLD')
+  const terms = [16, wallet('5').address, 1, 0, ZeroHash]
+  await suite.send(REGISTRAR, 'InvestorRegistry', 'register', ...terms)
 })
 
 afterAll(async () => {
-  provider.destroy()
-  await chain.stop()
+  await suite.stop()
 })
 
 test('a grant is scheduled, listed, waits for its delay and is then made', async () => {
-  lines = []
+  suite.lines = []
   const grant = { role: parseRole('ISSUER'), to: wallet('6').address, delaySeconds: 0 }
-  const dry = operation(wallet('1'), true)
+  const dry = operation('1', true)
   const nonce = await wallet('1').getNonce()
   expect(await grantRole(dry, grant)).toBe('scheduled')
   expect(await wallet('1').getNonce()).toBe(nonce)
-  expect(lines.join()).toContain('would send schedule: grant ISSUER')
+  expect(suite.lines.join()).toContain('would send schedule: grant ISSUER')
 
-  const real = operation(wallet('1'))
+  const real = operation('1')
   expect(await grantRole(real, grant)).toBe('scheduled')
   expect(await grantRole(real, grant)).toBe('waiting')
   const open = await listScheduled(real)
   expect(open).toHaveLength(1)
-  expect(lines.at(-1)).toContain('Authority.grantRole(12,')
-  await pass(DELAY_SECONDS)
+  expect(suite.lines.at(-1)).toContain('Authority.grantRole(12,')
+  await suite.pass(DELAY_SECONDS)
   expect(await grantRole(real, grant)).toBe('done')
   expect(await listScheduled(real)).toEqual([])
   const authority = contractOf(real, 'Authority')
@@ -121,14 +64,14 @@ test('a grant is scheduled, listed, waits for its delay and is then made', async
 
 test('the holder of a global role names that of an asset at once', async () => {
   const to = wallet('5').address
-  const issuer = operation(wallet('6'))
+  const issuer = operation('6')
   expect(await grantRole(issuer, { role: 'ISSUER', asset: GOLD, to, delaySeconds: 0 })).toBe('done')
   const authority = contractOf(issuer, 'Authority')
   expect(await readView(authority, 'hasRole', roleOfAsset('ISSUER', GOLD), to)).toEqual([true, 0n])
 })
 
 test('what is called off is neither listed nor made', async () => {
-  const admin = operation(wallet('1'))
+  const admin = operation('1')
   const call = parseCall(admin, {
     target: 'SupplyController',
     name: 'setCeiling',
@@ -137,13 +80,13 @@ test('what is called off is neither listed nor made', async () => {
   expect(await performCall(admin, call)).toBe('scheduled')
   await cancelCall(admin, call)
   expect(await listScheduled(admin)).toEqual([])
-  await pass(DELAY_SECONDS)
+  await suite.pass(DELAY_SECONDS)
   expect(await performCall(admin, call)).toBe('scheduled')
   await cancelCall(admin, call)
 })
 
 test('who has no role is refused with the reason of the chain', async () => {
-  const stranger = operation(wallet('6'))
+  const stranger = operation('6')
   const call = parseCall(stranger, {
     target: 'SupplyController',
     name: 'setCeiling',
@@ -164,33 +107,6 @@ test('who has no role is refused with the reason of the chain', async () => {
   expect(() => parseRole('KING')).toThrow(malformed)
 })
 
-test('the exit drill lists what each wallet would take and that the vault covers it', async () => {
-  const investor = wallet('5')
-  const vault = deployment.contracts.ClearingHouse
-  await send(investor, 'CashToken', 'mint', investor.address, 500n)
-  await send(investor, 'CashToken', 'approve', vault, 500n)
-  await send(investor, 'ClearingHouse', 'deposit', 0, 500n)
-  lines = []
-  const drill = await drillExit(operation(wallet('6')))
-  expect(drill.uncovered).toEqual([])
-  expect(drill.exitModeRefusal).toMatch(/^SettlementAlive\(/)
-  expect(drill.exits).toHaveLength(1)
-  expect(drill.exits[0]).toMatchObject({
-    account: 16,
-    wallet: investor.address,
-    lanes: [{ asset: 0, amountAtoms: 500n }],
-  })
-  expect(drill.exits[0]?.refusal).toMatch(/^NoExitOpen\(16\)/)
-  // The same vault without the cash is not covered.
-  await chain.rpc('anvil_impersonateAccount', [vault])
-  await chain.rpc('anvil_setBalance', [vault, '0x3635c9adc5dea00000'])
-  const cash = contractOf(operation(wallet('6')), 'CashToken')
-  const data = cash.interface.encodeFunctionData('transfer', [wallet('6').address, 1n])
-  await chain.rpc('eth_sendTransaction', [{ from: vault, to: await cash.getAddress(), data }])
-  await chain.rpc('anvil_stopImpersonatingAccount', [vault])
-  expect((await drillExit(operation(wallet('6')))).uncovered).toEqual([0])
-})
-
 describe('the head', () => {
   let page: object
   const server = createServer((_request, response) => response.end(JSON.stringify(page)))
@@ -205,9 +121,9 @@ describe('the head', () => {
   afterAll(() => server.close())
 
   test('is the same on chain and node, or the first batch that differs is named', async () => {
-    const operator = operation(wallet('6'))
+    const operator = operation('6')
     const vault = contractOf(operator, 'ClearingHouse')
-    const closeTime = (await provider.getBlock('latest'))?.timestamp
+    const closeTime = (await suite.provider.getBlock('latest'))?.timestamp
     const header = {
       prevHead: await readView(vault, 'head'),
       sequence: 1,
@@ -220,7 +136,7 @@ describe('the head', () => {
       liabilitiesRoot: ZeroHash,
       journalHash: ZeroHash,
     }
-    await send(wallet('2'), 'ClearingHouse', 'settle', header, '0x00', [])
+    await suite.send('2', 'ClearingHouse', 'settle', header, '0x00', [])
     const head = String(await readView(vault, 'head'))
     const batch = (more: object) => ({ sequence: 1, status: 'final', head, ...more })
     const answer = (...rows: object[]) => (page = { data: rows, next_cursor: null })
@@ -229,9 +145,9 @@ describe('the head', () => {
     answer(batch({}), batch({ sequence: 2, status: 'submitted', head: ZeroHash }))
     expect(await check()).toBe(1)
     answer(batch({ status: 'submitted' }))
-    lines = []
+    suite.lines = []
     expect(await check()).toBe(0)
-    expect(lines.at(-1)).toBe('the node has not seen: 1')
+    expect(suite.lines.at(-1)).toBe('the node has not seen: 1')
     answer()
     await expect(check()).rejects.toMatchObject({ code: 'deploy.node_disagrees' })
     answer(batch({ status: 'submitted', head: ZeroHash }))
@@ -247,18 +163,18 @@ describe('the head', () => {
 
 describe('a token upgrade', () => {
   test('is checked, waits for the upgrade delay and keeps what the token stored', async () => {
-    const admin = operation(wallet('1'))
-    lines = []
-    expect(await upgradeToken(operation(wallet('1'), true), { asset: GOLD })).toBe('waiting')
+    const admin = operation('1')
+    suite.lines = []
+    expect(await upgradeToken(operation('1', true), { asset: GOLD })).toBe('waiting')
     expect(await upgradeToken(admin, { asset: GOLD })).toBe('scheduled')
-    const made = lines.find((line) => line.startsWith('AssetToken implementation '))
+    const made = suite.lines.find((line) => line.startsWith('AssetToken implementation '))
     const implementation = made?.split(' ').at(-1)
-    await pass(93_599)
+    await suite.pass(93_599)
     expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('waiting')
-    await pass(10)
+    await suite.pass(10)
     expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('done')
     const token = String(await readView(contractOf(admin, 'AssetRegistry'), 'tokenOf', GOLD))
-    const gold = new Contract(token, contractOf(admin, 'AssetToken').interface, provider)
+    const gold = new Contract(token, contractOf(admin, 'AssetToken').interface, suite.provider)
     expect(await readView(gold, 'symbol')).toBe('GOLD')
     expect(await readView(gold, 'decimals')).toBe(2n)
   }, 60_000)
@@ -266,14 +182,12 @@ describe('a token upgrade', () => {
   test('to code that no build made is refused', async () => {
     const implementation = deployment.contracts.CashToken
     await expect(
-      upgradeToken(operation(wallet('1')), { asset: GOLD, implementation }),
+      upgradeToken(operation('1'), { asset: GOLD, implementation }),
     ).rejects.toMatchObject({ code: 'deploy.implementation_unknown' })
   }, 60_000)
 
   const made = async (change: object): Promise<string> => {
-    const token = contractOf(operation(wallet('1')), 'AssetToken').attach(
-      deployment.contracts.AssetToken,
-    )
+    const token = contractOf(operation('1'), 'AssetToken').attach(deployment.contracts.AssetToken)
     const { contracts } = deployment
     const values: Record<string, string> = {
       authority: contracts.Authority,
@@ -299,7 +213,7 @@ describe('a token upgrade', () => {
   ])('to code that serves another %s is refused', async (argument, immutable) => {
     const implementation = await made({ [argument]: wallet('6').address })
     await expect(
-      upgradeToken(operation(wallet('1')), { asset: GOLD, implementation }),
+      upgradeToken(operation('1'), { asset: GOLD, implementation }),
     ).rejects.toMatchObject({
       code: 'deploy.immutables_differ',
       detail: expect.stringContaining(`${immutable} is 0x`),
@@ -307,22 +221,22 @@ describe('a token upgrade', () => {
   })
 
   test('to a copy of other code is refused, be it one byte', async () => {
-    const admin = operation(wallet('1'))
+    const admin = operation('1')
     const implementation = await made({})
-    const code = await provider.getCode(implementation)
-    lines = []
+    const code = await suite.provider.getCode(implementation)
+    suite.lines = []
     expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('scheduled')
-    expect(lines.find((line) => line.startsWith('immutables: '))).toContain(
+    expect(suite.lines.find((line) => line.startsWith('immutables: '))).toContain(
       'but for its own address',
     )
     const fake = wallet('7').address
-    await chain.rpc('anvil_setCode', [fake, code])
+    await suite.chain.rpc('anvil_setCode', [fake, code])
     await expect(upgradeToken(admin, { asset: GOLD, implementation: fake })).rejects.toMatchObject({
       code: 'deploy.immutables_differ',
       detail: expect.stringContaining('UUPSUpgradeable.__self'),
     })
     const last = code.endsWith('00') ? '01' : '00'
-    await chain.rpc('anvil_setCode', [fake, code.slice(0, -2) + last])
+    await suite.chain.rpc('anvil_setCode', [fake, code.slice(0, -2) + last])
     await expect(upgradeToken(admin, { asset: GOLD, implementation: fake })).rejects.toMatchObject({
       code: 'deploy.implementation_unknown',
     })

@@ -39,7 +39,16 @@ if (process.env['MOORING_TOPOLOGY'] === 'roles' && (process.env['KAFKA_BROKERS']
   process.exit(1)
 }
 
-const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const
+/**
+ * How long a test waits before it gives up on what it waits for. Nothing is ever judged by its
+ * duration, so these are far above what a busy machine needs.
+ */
+const common = {
+  pool: 'forks',
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 60_000 } },
+} as const
 const withPostgres = { ...common, globalSetup: ['test/support/postgres-server.ts'] }
 
 const LONG = ['/test/crash/', '/test/simulation/', '/test/journeys/']
@@ -77,8 +86,8 @@ export default defineConfig({
           include: WHOLE,
           setupFiles: ['test/support/tell-troubles.ts'],
           exclude: isCut ? TOLD_ONCE : [],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

@@ -3,7 +3,14 @@ import { createServer } from 'node:net'
 /** Below what Linux (32768), macOS and Windows (49152) give to outgoing connections by themselves. */
 const LOWEST = 15_000
 const HIGHEST = 32_000
-const ATTEMPTS = 100
+const ATTEMPTS = 1000
+
+/**
+ * Each worker of a test run has ports of its own: nobody listens yet on one that another worker was
+ * given a moment ago.
+ */
+const WORKERS = 8
+const WORKER = Number(process.env['VITEST_POOL_ID'] ?? 0) % WORKERS
 
 const given = new Set<number>()
 
@@ -13,7 +20,8 @@ const given = new Set<number>()
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST))
+    const place = Math.floor((Math.random() * (HIGHEST - LOWEST)) / WORKERS)
+    const port = LOWEST + place * WORKERS + WORKER
     if (given.has(port) || !(await isFree(port))) continue
     given.add(port)
     return port

@@ -13,7 +13,7 @@
 //   MOORING_CACHE   where the jars are kept (default: the user's cache folder)
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomInt } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -162,20 +162,31 @@ async function wantedPort() {
   const text = process.env.KAFKA_PORT || '9092'
   const port = Number(text)
   if (!/^\d+$/.test(text) || port > 65_535) throw new Advice(`KAFKA_PORT is ${text}, not a port`)
-  const free = await tryPort(port)
+  const free = port === 0 ? await freePort() : await tryPort(port)
   if (free === undefined)
     throw new Advice(`port ${port} is taken; set KAFKA_PORT to another port, or to 0 for any`)
   return free
 }
 
-/** The port itself, or any for 0, if nobody listens there. */
+/**
+ * A port that nobody listens on, below what systems give to outgoing connections by themselves: the
+ * broker takes seconds to listen, and one of those may be there before it.
+ */
+async function freePort() {
+  for (let attempt = 1; attempt <= 100; attempt += 1) {
+    const port = await tryPort(randomInt(15_000, 32_000))
+    if (port !== undefined) return port
+  }
+  throw new Advice('no port between 15000 and 32000 is free')
+}
+
+/** The port itself, if nobody listens there. */
 async function tryPort(port) {
   const server = createServer()
   return new Promise((settle) => {
     server.once('error', () => settle(undefined))
     server.listen({ host: HOST, port, exclusive: true }, () => {
-      const found = server.address().port
-      server.close(() => settle(found))
+      server.close(() => settle(port))
     })
   })
 }
@@ -229,7 +240,7 @@ async function startJava(port) {
   const java = findJava()
   const jars = join(fetchJars(), '*')
   const properties = join(FOLDER, 'server.properties')
-  const controllerPort = await tryPort(0)
+  const controllerPort = await freePort()
   const lines = Object.entries({ ...settings(port, controllerPort), 'log.dirs': DATA })
   writeFileSync(properties, lines.map(([name, value]) => `${name}=${value}\n`).join(''))
   if (!existsSync(join(DATA, 'meta.properties'))) format(java, jars, properties)

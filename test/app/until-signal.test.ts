@@ -16,9 +16,9 @@ it('takes the first signal as a wish and the second as an order', async () => {
   const closed = once(child, 'close')
   let out = ''
   child.stdout.on('data', (chunk) => (out += String(chunk)))
-  await expect.poll(() => out, { timeout: 10_000 }).toBe('runs\n')
+  await expect.poll(() => out).toBe('runs\n')
   child.kill('SIGTERM')
-  await expect.poll(() => out, { timeout: 10_000 }).toBe('runs\nSIGTERM\n')
+  await expect.poll(() => out).toBe('runs\nSIGTERM\n')
   expect(child.exitCode).toBe(null)
   child.kill('SIGINT')
   expect(await closed).toEqual([130, null])

@@ -28,6 +28,9 @@ export const ADMIN_KEY = `0x${'01'.repeat(32)}`
 export const SETTLER_KEY = `0x${'02'.repeat(32)}`
 export const REGISTRAR_KEY = `0x${'03'.repeat(32)}`
 
+/** As long as `expect.poll` waits. */
+const PATIENCE_MS = 60_000
+
 const addressOf = (key: string): string => new Wallet(key).address
 
 /** A chain with the whole suite on it. */
@@ -174,7 +177,7 @@ export async function until<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,
   what = look.toString(),
 ): Promise<T> {
-  const endMs = performance.now() + 15_000
+  const endMs = performance.now() + PATIENCE_MS
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found

@@ -321,7 +321,7 @@ describe('a registration that the chain did not take', () => {
     try {
       await leadership.start()
       await expect
-        .poll(() => me(person), { timeout: 10_000 })
+        .poll(() => me(person))
         .toMatchObject({ registration: { status: 'pending_approval' } })
     } finally {
       await worker.stop()

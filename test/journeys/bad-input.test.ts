@@ -52,7 +52,7 @@ describe('bad input', () => {
 
   beforeAll(async () => {
     sandbox = await Sandbox.start()
-  }, 180_000)
+  })
 
   afterAll(async () => sandbox?.dispose())
 
@@ -209,7 +209,7 @@ describe('a wrong configuration', () => {
     const child = spawnSync(process.execPath, ['src/main.ts', 'sandbox'], {
       env: { ...process.env, NO_COLOR: '1', MOORING_HOME: home, ...env },
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 240_000,
     })
     spawnSync(process.execPath, ['src/main.ts', 'reset'], {
       env: { ...process.env, MOORING_HOME: home },
@@ -247,5 +247,5 @@ describe('a wrong configuration', () => {
     } finally {
       server.close()
     }
-  }, 120_000)
+  })
 })

@@ -11,7 +11,7 @@ describe('depositing and withdrawing', () => {
   beforeAll(async () => {
     sandbox = await Sandbox.start()
     await settleAll(sandbox)
-  }, 180_000)
+  })
 
   afterAll(async () => sandbox?.dispose())
 

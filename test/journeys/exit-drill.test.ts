@@ -32,7 +32,7 @@ describe('the operator vanishes for good', () => {
     const listed = await sandbox.client('investor').data('/v1/assets')
     assets = listed.map((asset) => Number(at(asset, 'chain_asset')))
     provider = new JsonRpcProvider(sandbox.rpc, undefined, { cacheTimeout: -1 })
-  }, 180_000)
+  })
 
   afterAll(async () => {
     for (const wallet of wallets) wallet.close()

@@ -26,7 +26,7 @@ describe('leaving while the node lives', () => {
     sandbox = await Sandbox.start()
     await settleAll(sandbox)
     wallet = await ChainWallet.open(sandbox, sandbox.user('investor').wallet?.privateKey ?? '')
-  }, 180_000)
+  })
 
   afterAll(async () => {
     wallet?.close()

@@ -48,7 +48,7 @@ describe('a client generated from the OpenAPI document', () => {
     client = await generateClient(document)
     client.defaults.baseUrl = sandbox.api
     client.defaults.fetch = recordingFetch
-  }, 180_000)
+  })
 
   afterAll(async () => sandbox?.dispose())
 
@@ -156,7 +156,7 @@ describe('a client generated from the OpenAPI document', () => {
       [operator, 'listSettlements'],
     ] as const)
       expect([operation, (await call(bearer, operation)).status]).toEqual([operation, 200])
-  }, 120_000)
+  })
 
   it('issues an asset, admits an investor, and pays out', async () => {
     const issuer = await signIn('issuer')
@@ -186,7 +186,7 @@ describe('a client generated from the OpenAPI document', () => {
       const found = await call(newcomer, 'getWithdrawal', text(data, 'id'))
       return found.data['status'] === 'final'
     })
-  }, 120_000)
+  })
 
   /** Two who link a wallet: one is refused, the other is let in and deposits. */
   async function admit(officer: string): Promise<string> {
@@ -278,7 +278,7 @@ describe('a client generated from the OpenAPI document', () => {
     }
     expect([...unnoticed]).toEqual([])
     expect(judged.size).toBeGreaterThan(1000)
-  }, 120_000)
+  })
 
   function isRefused(reply: Reply): boolean {
     try {

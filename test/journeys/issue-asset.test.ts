@@ -19,7 +19,7 @@ describe('issuing an asset', () => {
 
   beforeAll(async () => {
     sandbox = await Sandbox.start()
-  }, 180_000)
+  })
 
   afterAll(async () => sandbox?.dispose())
 

@@ -21,17 +21,17 @@ describe.skipIf(BROKERS === undefined || BROKERS === '')('over Kafka (needs KAFK
       ['scripts/demo.ts', '--sandbox', join(sandbox.home, 'sandbox.json')],
       {
         encoding: 'utf8',
-        timeout: 100_000,
+        timeout: 240_000,
       },
     )
     expect(demo.stdout).toContain('Every difference is 0')
     expect(demo.status).toBe(0)
-  }, 240_000)
+  })
 
   it('is not impressed by the topics of a former database', async () => {
     sandbox = await Sandbox.start({ env: { KAFKA_BROKERS: BROKERS ?? '' } })
     await deal(sandbox, { quantity: '1.00', price: '100.00' })
     await settleAll(sandbox)
     await reconciled(sandbox)
-  }, 240_000)
+  })
 })

@@ -64,6 +64,18 @@ export async function awaitSettlement(sandbox: Sandbox, id: string, status: stri
   })
 }
 
+/**
+ * Waits until a block is final for the node. The chain makes only the blocks that finality needs, so
+ * where nobody sends anything more, the node has read it to its end by then.
+ */
+export async function untilFinal(sandbox: Sandbox, block: number): Promise<void> {
+  const operator = sandbox.client('operator')
+  await until(`a final block ${block}`, async () => {
+    const report = await operator.get('/v1/reconciliation')
+    return Number(report['block']) >= block
+  })
+}
+
 /** The reconciliation of ledger and chain; throws when it stays unequal. */
 export async function reconciled(sandbox: Sandbox): Promise<Body> {
   const operator = sandbox.client('operator')

@@ -6,7 +6,7 @@ import { rpc } from '../support/chain.ts'
 import { until } from '../support/client.ts'
 import { Sandbox, settleAll } from '../support/sandbox.ts'
 import { ChainWallet } from '../support/wallet.ts'
-import { deal, newestTrade, reconciled } from './market-story.ts'
+import { deal, newestTrade, reconciled, untilFinal } from './market-story.ts'
 
 const LANE_BITS = 72n
 const LOW_BITS = 48n
@@ -25,15 +25,16 @@ describe('the mirror', () => {
     sandbox = await Sandbox.start()
     await settleAll(sandbox)
     await reconciled(sandbox)
-  }, 180_000)
+  })
 
   afterEach(async () => sandbox?.dispose())
 
-  /** A few blocks more, so that what was done to the chain becomes final. */
+  /** A few blocks more, until what was done to the chain is final. */
   async function moveChain(): Promise<void> {
     const wallet = await ChainWallet.open(sandbox, sandbox.user('issuer').wallet?.privateKey ?? '')
-    await wallet.mintCash(1n)
+    const { blockNumber } = await wallet.mintCash(1n)
     wallet.close()
+    await untilFinal(sandbox, blockNumber)
   }
 
   async function addToLane(account: number, atoms: bigint): Promise<void> {
@@ -81,7 +82,7 @@ describe('the mirror', () => {
     await operator.post('/v1/settlements/resume', { reason: 'the lane is right again' })
     await settleAll(sandbox)
     expect(at(await newestTrade(sandbox), 'settlement', 'status')).toBe('final')
-  }, 180_000)
+  })
 
   it('names a balance that was altered in the ledger', async () => {
     const holder = sandbox.user('investor', 0)
@@ -103,5 +104,5 @@ describe('the mirror', () => {
     expect(await sandbox.client('operator').refusal('POST', '/v1/settlements', { body: {} })).toBe(
       '409 settlement.halted',
     )
-  }, 180_000)
+  })
 })

@@ -17,7 +17,7 @@ describe('a new user', () => {
 
   beforeAll(async () => {
     sandbox = await Sandbox.start()
-  }, 180_000)
+  })
 
   afterAll(async () => sandbox?.dispose())
 
@@ -111,5 +111,5 @@ describe('a new user', () => {
     ).toBe(0n)
     wallet.close()
     await reconciled(sandbox)
-  }, 120_000)
+  })
 })

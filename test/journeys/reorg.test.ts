@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
+import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client as PostgresClient } from 'pg'
@@ -16,6 +16,7 @@ import {
   newestTrade,
   orderKey,
   reconciled,
+  untilFinal,
 } from './market-story.ts'
 
 const DEPOSIT_UNITS = 5_000_000_000n
@@ -26,10 +27,14 @@ const DEPOSIT_UNITS = 5_000_000_000n
  */
 async function fillDisk(sandbox: Sandbox): Promise<() => void> {
   const path = join(sandbox.home, 'chain', 'state.json.tmp')
-  await until('a moment without a dump', async () => {
-    if (existsSync(path)) return false
-    mkdirSync(path)
-    return true
+  await until('a moment without a dump', () => {
+    try {
+      mkdirSync(path)
+      return Promise.resolve(true)
+    } catch {
+      // A dump is on its way to the disk.
+      return Promise.resolve(false)
+    }
   })
   return () => rmdirSync(path)
 }
@@ -55,7 +60,7 @@ describe('a reorg', () => {
     await settleAll(sandbox)
     postgres = new PostgresClient({ connectionString: sandbox.database })
     await postgres.connect()
-  }, 180_000)
+  })
 
   afterAll(async () => {
     await postgres?.end()
@@ -74,8 +79,8 @@ describe('a reorg', () => {
       sandbox,
       sandbox.user('investor', 1).wallet?.privateKey ?? '',
     )
-    await depositor.mintCash(DEPOSIT_UNITS)
-    await sleep(1000)
+    const { blockNumber } = await depositor.mintCash(DEPOSIT_UNITS)
+    await untilFinal(sandbox, blockNumber)
     const before = await balanceOf(sandbox, 'USD', 'investor', 1)
     const emptyDisk = await fillDisk(sandbox)
 
@@ -128,7 +133,7 @@ describe('a reorg', () => {
     expect(sold).toBe(700_000_000n - 350_000n)
     await reconciled(sandbox)
     depositor.close()
-  }, 120_000)
+  })
 
   it('leaves a node that deposits, trades and settles as before', async () => {
     const depositor = await ChainWallet.open(

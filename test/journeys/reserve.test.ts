@@ -38,7 +38,7 @@ describe('an asset that needs an attested reserve', () => {
     sandbox = await Sandbox.start()
     admin = await ChainWallet.open(sandbox, sandbox.adminKey())
     await admin.send('ReserveGate', 'setAttestors', [attestor.address], 1)
-  }, 180_000)
+  })
 
   afterAll(async () => {
     admin?.close()

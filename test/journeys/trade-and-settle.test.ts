@@ -12,7 +12,7 @@ describe('trading and settling', () => {
   beforeAll(async () => {
     sandbox = await Sandbox.start()
     await settleAll(sandbox)
-  }, 180_000)
+  })
 
   afterAll(async () => sandbox?.dispose())
 
@@ -194,5 +194,5 @@ describe('trading and settling', () => {
     } finally {
       await timed.dispose()
     }
-  }, 180_000)
+  })
 })

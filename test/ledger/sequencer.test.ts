@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { assert } from '#kernel/assert.ts'
 import { newUuid } from '#platform/crypto.ts'
@@ -141,20 +142,24 @@ describe('the sequencer', () => {
     await blocker.query('LOCK TABLE ledger.hold IN EXCLUSIVE MODE')
     const lost = order({ account: 16, side: 'sell', price: 10, quantity: 1 })
     const waiting = order({ account: 17, side: 'sell', price: 10, quantity: 1 })
-    const answers = Promise.allSettled([
-      engine.sequencer.submit(lost),
-      new Promise((resolve) => setTimeout(resolve, 100)).then(() =>
-        engine.sequencer.submit(waiting),
-      ),
-    ])
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    await blocker.query('RESET ROLE')
-    await blocker.query(
+    const first = engine.sequencer.submit(lost)
+    const watcher = new Client({ connectionString: home.url })
+    await watcher.connect()
+    const isStuck = async () => {
+      const { rows } = await watcher.query(
+        `SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT ledger.commit_batch%'
+         AND wait_event_type = 'Lock' AND datname = current_database()`,
+      )
+      return rows.length
+    }
+    await expect.poll(isStuck).toBe(1)
+    const answers = Promise.allSettled([first, engine.sequencer.submit(waiting)])
+    await watcher.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE query LIKE 'SELECT ledger.commit_batch%' AND datname = current_database()`,
     )
     await blocker.query('ROLLBACK')
-    await blocker.end()
+    await Promise.all([blocker.end(), watcher.end()])
     for (const answer of await answers)
       expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'platform.unavailable' } })
     await expect

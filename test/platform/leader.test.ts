@@ -24,7 +24,7 @@ describe('Leadership', () => {
     await first.start()
     expect(await first.whenLeading()).toBe(1n)
     await second.start()
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await expect.poll(() => second.isStandby()).toBe(true)
     expect(second.isLeading()).toBe(false)
     expect(second.health()).toEqual({ ok: true, detail: 'standby' })
     expect(await findLeader(open.database, 'engine')).toEqual({ epoch: 1n, address: 'http://a' })
@@ -84,7 +84,7 @@ describe('Leadership', () => {
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
     )
     await killer.end()
-    await expect.poll(() => lost, { timeout: 5000 }).toBe(1)
+    await expect.poll(() => lost).toBe(1)
     expect(await first.whenLeading()).toBe(epoch + 1n)
     await first.stop()
     expect(() => first.epoch()).toThrow()
@@ -110,17 +110,15 @@ describe('Leadership', () => {
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
     const locked = async () => (await killer.query(`SELECT 1 ${locks}`)).rows.length
     await killer.query(`SELECT pg_terminate_backend(pid) ${locks}`)
-    await expect.poll(() => lost, { timeout: 5000 }).toBe(1)
+    await expect.poll(() => lost).toBe(1)
     await second.start()
-    await expect.poll(locked, { timeout: 5000 }).toBe(1)
+    await expect.poll(locked).toBe(1)
     await holder.query('COMMIT')
     await raising
-    await expect
-      .poll(() => [first, second].filter((one) => one.isLeading()).length, { timeout: 5000 })
-      .toBe(1)
+    await expect.poll(() => [first, second].filter((one) => one.isLeading()).length).toBe(1)
     const [leader, other] = first.isLeading() ? [first, second] : [second, first]
     expect([leader.isLeading(), leader.holdsLease()]).toEqual([true, true])
-    await expect.poll(() => other.isStandby(), { timeout: 5000 }).toBe(true)
+    await expect.poll(() => other.isStandby()).toBe(true)
     expect([other.isLeading(), other.holdsLease()]).toEqual([false, false])
     await Promise.all([first.stop(), second.stop(), holder.end(), killer.end()])
   })

@@ -42,10 +42,10 @@ describe('Loop', () => {
     })
     await loop.start()
     expect(loop.health().ok).toBe(true)
-    await expect.poll(() => loop.health().ok, { timeout: 3000 }).toBe(false)
+    await expect.poll(() => loop.health().ok).toBe(false)
     expect(heard.length).toBeGreaterThanOrEqual(3)
     failing = false
-    await expect.poll(() => loop.health().ok, { timeout: 3000 }).toBe(true)
+    await expect.poll(() => loop.health().ok).toBe(true)
     await loop.stop()
   })
 
@@ -64,9 +64,9 @@ describe('Loop', () => {
       loop.noteProgress()
     }
     expect(loop.health()).toEqual({ ok: true })
-    await expect.poll(() => loop.health().ok, { timeout: 3000 }).toBe(false)
+    await expect.poll(() => loop.health().ok).toBe(false)
     end()
-    await expect.poll(() => loop.health().ok, { timeout: 3000 }).toBe(true)
+    await expect.poll(() => loop.health().ok).toBe(true)
     await loop.stop()
   })
 

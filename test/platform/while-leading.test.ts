@@ -49,33 +49,29 @@ async function start(failures = 0): Promise<Process> {
   return { leadership, worker, calls }
 }
 
-const patient = { timeout: 10_000 }
-
 describe('a service that runs while its process leads', () => {
   it('runs in the leader alone, and in the next one when that stops', async () => {
     const first = await start()
-    await expect.poll(() => first.worker.health(), patient).toEqual({ ok: true, detail: 'life 1' })
+    await expect.poll(() => first.worker.health()).toEqual({ ok: true, detail: 'life 1' })
     const second = await start()
-    await expect
-      .poll(() => second.worker.health(), patient)
-      .toEqual({ ok: true, detail: 'standby' })
+    await expect.poll(() => second.worker.health()).toEqual({ ok: true, detail: 'standby' })
     expect(second.calls).toEqual([])
     await first.leadership.stop()
-    await expect.poll(() => second.calls, patient).toEqual(['+1'])
+    await expect.poll(() => second.calls).toEqual(['+1'])
     expect(first.calls).toEqual(['+1', '-1'])
   })
 
   it('begins anew with each term', async () => {
     const { leadership, calls } = await start()
-    await expect.poll(() => calls, patient).toEqual(['+1'])
+    await expect.poll(() => calls).toEqual(['+1'])
     await open.database.query(`UPDATE platform.fence SET epoch = epoch + 1 WHERE role = 'engine'`)
-    await expect.poll(() => calls, patient).toEqual(['+1', '-1', '+2'])
+    await expect.poll(() => calls).toEqual(['+1', '-1', '+2'])
     expect(leadership.isLeading()).toBe(true)
   })
 
   it('tries again when it does not start, and says so meanwhile', async () => {
     const { worker, calls } = await start(2)
-    await expect.poll(() => worker.health().ok, patient).toBe(true)
+    await expect.poll(() => worker.health().ok).toBe(true)
     expect(calls).toEqual(['+1', '-1', '+2', '-2', '+3'])
     await worker.stop()
     expect(calls.at(-1)).toBe('-3')

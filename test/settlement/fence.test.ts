@@ -153,7 +153,7 @@ describe('an engine that leads no more', () => {
     const before = await state()
     expect(sequencer.isReady()).toBe(true)
     await rig.chain.mine([event('BatchSettled', { sequence: 1, head: TX, journalHash: ZERO_HASH })])
-    await expect.poll(() => writes.refused(), { timeout: 10_000 }).toBeGreaterThan(1)
+    await expect.poll(() => writes.refused()).toBeGreaterThan(1)
     expect(await state()).toEqual(before)
   })
 })

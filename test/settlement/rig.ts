@@ -150,6 +150,6 @@ async function untilArrived({ database }: Engine): Promise<void> {
       )
       return rows.length === 1
     },
-    { timeout: 5_000, interval: 10 },
+    { timeout: 60_000, interval: 10 },
   )
 }

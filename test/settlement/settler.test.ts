@@ -179,11 +179,11 @@ describe('settlement', () => {
     await expect.poll(() => settler.health().detail).toContain('halted')
     expect(settler.health().ok).toBe(true)
     const failing = vi.spyOn(settler, 'turn').mockRejectedValue(new RangeError('no'))
-    await expect.poll(() => settler.health().ok, { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => settler.health().ok).toBe(false)
     expect(await figure()).toBe('mooring_settlement_halted 1')
     failing.mockRestore()
     await leadership.stop()
-    await expect.poll(figure, { timeout: 10_000 }).toBe('mooring_settlement_halted 0')
+    await expect.poll(figure).toBe('mooring_settlement_halted 0')
     await settler.stop()
   })
 

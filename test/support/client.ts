@@ -106,11 +106,14 @@ export class Client {
   }
 }
 
+/** Far above what a busy machine needs for anything: a wait that ends here is a failure. */
+const PATIENCE_MS = 120_000
+
 /** Asks again until there is an answer; says what it waited for and what it saw last. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
-  timeoutMs = 30_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs
   let seen: unknown

@@ -9,6 +9,7 @@ import { ApiContract } from './api-contract.ts'
 import { at, isBody, rows, text, type Body } from '../../scripts/body.ts'
 import { Client, until } from './client.ts'
 import { freePort } from '../../scripts/free-port.ts'
+import { NodeOutput } from './node-output.ts'
 
 export interface SandboxUser {
   readonly role: string
@@ -38,7 +39,7 @@ export class SandboxFailure extends Error {
   override readonly name = 'SandboxFailure'
 }
 
-const KEPT_LINES = 4000
+const TOLD_LINES = 25
 const LOGGED_LINES = 40
 const LINE_LENGTH = 400
 const PEERS_FILE = 'peers.json'
@@ -79,10 +80,11 @@ export class Sandbox {
   readonly #env: Readonly<Record<string, string>>
   readonly #own: readonly Readonly<Record<string, string>>[]
   readonly #startTimeoutMs: number
-  readonly #lines: string[] = []
   readonly #peers: ChildProcess[] = []
-  /** Where each further process answers probes, as it said itself. */
-  readonly #probes = new Map<ChildProcess, string>()
+  /** What the node printed, all its processes together. */
+  readonly output = new NodeOutput()
+  /** Where each further process answers, as it said itself. */
+  readonly #urls = new Map<ChildProcess, string>()
   #child: ChildProcess | undefined
   #facts: Body = {}
   #contract: ApiContract | undefined
@@ -158,11 +160,6 @@ export class Sandbox {
     }))
   }
 
-  /** What the node printed, newest last. */
-  get lines(): readonly string[] {
-    return this.#lines
-  }
-
   get isRunning(): boolean {
     return this.#child !== undefined
   }
@@ -230,9 +227,14 @@ export class Sandbox {
     return this.#peers
   }
 
+  /** Where a further process answers; undefined until it has said so. */
+  urlOf(peer: ChildProcess): string | undefined {
+    return this.#urls.get(peer)
+  }
+
   /** What every process of this node says of its services, and those that are silent. */
   async health(): Promise<readonly ServiceHealth[]> {
-    const urls = [this.api, ...this.#peers.map((peer) => this.#probes.get(peer))]
+    const urls = [this.api, ...this.#peers.map((peer) => this.#urls.get(peer))]
     const answers = await Promise.all(urls.map(async (url) => servicesOf(url)))
     return answers.flat()
   }
@@ -246,10 +248,6 @@ export class Sandbox {
       ...env,
     })
     this.#peers.push(peer)
-    peer.stdout?.on('data', (chunk: string) => {
-      const url = /Mooring serves (\S+) as/.exec(chunk)?.[1]
-      if (url !== undefined) this.#probes.set(peer, url)
-    })
     return peer
   }
 
@@ -290,16 +288,12 @@ export class Sandbox {
     const kill = (): void => void child.kill('SIGKILL')
     process.once('exit', kill)
     child.once('exit', () => process.off('exit', kill))
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8')
-      stream.on('data', (chunk: string) => this.#note(chunk))
+    const heard = (line: string): void => {
+      const url = /Mooring serves (\S+) as/.exec(line)?.[1]
+      if (url !== undefined) this.#urls.set(child, url)
     }
+    for (const stream of [child.stdout, child.stderr]) this.output.follow(stream, heard)
     return child
-  }
-
-  #note(chunk: string): void {
-    this.#lines.push(...chunk.split('\n').filter((line) => line !== ''))
-    if (this.#lines.length > KEPT_LINES) this.#lines.splice(0, this.#lines.length - KEPT_LINES)
   }
 
   async #whenReady(child: ChildProcess): Promise<void> {
@@ -346,7 +340,7 @@ export class Sandbox {
     const log = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []
     // Whoever was refused meanwhile says nothing of the cause.
     const logged = log.filter((line) => !line.includes('"http.unavailable"')).slice(-LOGGED_LINES)
-    return [...sick, ...this.#lines.slice(-25), ...logged]
+    return [...sick, ...this.output.newest(TOLD_LINES), ...logged]
       .map((line) => line.slice(0, LINE_LENGTH))
       .join('\n')
   }
@@ -382,15 +376,11 @@ async function ended(child: ChildProcess, patienceMs: number): Promise<void> {
 /** Settles what is unsettled and waits until everything is final; returns the last settlement. */
 export async function settleAll(sandbox: Sandbox): Promise<Body> {
   const operator = sandbox.client('operator')
-  return until(
-    'a final settlement',
-    async () => {
-      const { status, body } = await operator.call('POST', '/v1/settlements', { body: {} })
-      const [latest] = rows(await operator.get('/v1/settlements?limit=1'), 'data')
-      const isIdle = status === 409 && body['code'] === 'settlement.nothing_to_settle'
-      if (status >= 400 && body['code'] === 'settlement.halted') throw new SandboxFailure('halted')
-      return isIdle && latest?.['status'] === 'final' ? latest : undefined
-    },
-    60_000,
-  )
+  return until('a final settlement', async () => {
+    const { status, body } = await operator.call('POST', '/v1/settlements', { body: {} })
+    const [latest] = rows(await operator.get('/v1/settlements?limit=1'), 'data')
+    const isIdle = status === 409 && body['code'] === 'settlement.nothing_to_settle'
+    if (status >= 400 && body['code'] === 'settlement.halted') throw new SandboxFailure('halted')
+    return isIdle && latest?.['status'] === 'final' ? latest : undefined
+  })
 }

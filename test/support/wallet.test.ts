@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { HDNodeWallet, Mnemonic } from 'ethers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startAnvil, type TestChain } from './chain.ts'
@@ -27,9 +26,15 @@ describe('a wallet that waits for a block', () => {
     await chain.stop()
   })
 
+  /** The transaction waits for a block, and the wallet with it. */
+  async function untilPooled(): Promise<void> {
+    const status = async () => await chain.rpc('txpool_status')
+    await expect.poll(status).toMatchObject({ pending: '0x1' })
+  }
+
   it('hears of the block', async () => {
     const sent = wallet.send('CashToken', 'nothing')
-    await sleep(300)
+    await untilPooled()
     await chain.rpc('evm_mine')
     expect((await sent).status).toBe(1)
   })
@@ -37,7 +42,7 @@ describe('a wallet that waits for a block', () => {
   it('fails by itself, and not its process, when it is closed meanwhile', async () => {
     const sent = wallet.send('CashToken', 'nothing')
     const refusal = expect(sent).rejects.toMatchObject({ code: 'UNSUPPORTED_OPERATION' })
-    await sleep(300)
+    await untilPooled()
     wallet.close()
     await refusal
   })
@@ -45,7 +50,7 @@ describe('a wallet that waits for a block', () => {
   it('fails by itself, and not its process, when the chain goes away', async () => {
     const sent = wallet.send('CashToken', 'nothing')
     const refusal = expect(sent).rejects.toMatchObject({ code: expect.stringMatching(/^ECONN/) })
-    await sleep(300)
+    await untilPooled()
     await Promise.all([chain.stop(), refusal])
   })
 })

@@ -61,10 +61,10 @@ export class ChainWallet {
     return result
   }
 
-  /** Mints test cash to this wallet and lets the clearing house take it; token units. */
-  async mintCash(units: bigint): Promise<void> {
+  /** Mints test cash to this wallet and lets the clearing house take it; token units. Answers the last receipt. */
+  async mintCash(units: bigint): Promise<TransactionReceipt> {
     await this.send('CashToken', 'mint', this.address, units)
-    await this.send('CashToken', 'approve', this.contractAddress('ClearingHouse'), units)
+    return await this.send('CashToken', 'approve', this.contractAddress('ClearingHouse'), units)
   }
 
   /** A signed transaction that moves nothing, for a nonce that another one wants. */

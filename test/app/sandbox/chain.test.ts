@@ -67,9 +67,7 @@ async function headOf(url: string): Promise<number> {
 }
 
 async function whenDurable(chain: SandboxChain, block: number): Promise<void> {
-  await expect
-    .poll(() => chain.durableBlock(), { timeout: 10_000, interval: 5 })
-    .toBeGreaterThanOrEqual(block)
+  await expect.poll(() => chain.durableBlock(), { interval: 5 }).toBeGreaterThanOrEqual(block)
 }
 
 /** Runs a chain in a process of its own, which can be killed. */
@@ -87,7 +85,7 @@ async function startInChild(
     rest = pieces.pop() ?? ''
     lines.push(...pieces)
   })
-  await expect.poll(() => lines.length, { timeout: 20_000, interval: 10 }).toBeGreaterThan(0)
+  await expect.poll(() => lines.length, { interval: 10 }).toBeGreaterThan(0)
   return { child, start: JSON.parse(lines[0] ?? ''), durable: () => Number(lines.at(-1)) || 0 }
 }
 
@@ -138,9 +136,7 @@ describe('SandboxChain', () => {
     const home = folder()
     const { child, start, durable } = await startInChild(home)
     const { blockNumber, blockHash } = await pay(start.url)
-    await expect
-      .poll(durable, { timeout: 10_000, interval: 5 })
-      .toBeGreaterThanOrEqual(Number(blockNumber) + DEPTH)
+    await expect.poll(durable, { interval: 5 }).toBeGreaterThanOrEqual(Number(blockNumber) + DEPTH)
     const [anvil] = findProcesses(join(home, 'chain', 'cache'))
     await kill(child)
     if (anvil !== undefined) sendSignal(anvil.pid, 'SIGKILL')
@@ -163,7 +159,7 @@ describe('SandboxChain', () => {
     const [anvil] = findProcesses(join(home, 'chain', 'cache'))
     if (anvil !== undefined) sendSignal(anvil.pid, 'SIGKILL')
     await expect
-      .poll(async () => headOf(url).catch(() => 0), { timeout: 20_000, interval: 20 })
+      .poll(async () => headOf(url).catch(() => 0), { interval: 20 })
       .toBeGreaterThan(lost)
     const block = await rpc(url, 'eth_getBlockByNumber', [blockNumber, false])
     expect(block).toMatchObject({ hash: blockHash })
@@ -215,9 +211,7 @@ describe('SandboxChain', () => {
     const sender = (async () => {
       while (sending) await pay(start.url).catch(() => (sending = false))
     })()
-    await expect
-      .poll(durable, { timeout: 20_000, interval: 5 })
-      .toBeGreaterThan(start.head.number + 150)
+    await expect.poll(durable, { interval: 5 }).toBeGreaterThan(start.head.number + 150)
     await kill(child)
     for (const anvil of findProcesses(join(home, 'chain', 'cache')))
       sendSignal(anvil.pid, 'SIGKILL')
@@ -244,7 +238,6 @@ describe('SandboxChain', () => {
     await rpc(url, 'anvil_reorg', [1, []])
     await expect
       .poll(async () => chain.durableBlock() === (await headOf(url)), {
-        timeout: 10_000,
         interval: 5,
       })
       .toBe(true)

@@ -157,7 +157,6 @@ describe('EmbeddedPostgres', () => {
     sendSignal(pid, 'SIGKILL')
     await expect
       .poll(() => query(server.url, 'SELECT answer FROM kept').catch(() => []), {
-        timeout: 20_000,
         interval: 50,
       })
       .toEqual([{ answer: 1 }])
@@ -172,12 +171,10 @@ describe('EmbeddedPostgres', () => {
     const control = join(data, 'global', 'pg_control')
     renameSync(control, `${control}.away`)
     sendSignal(pid, 'SIGKILL')
-    await expect
-      .poll(() => lines.some((line) => line.includes('stays down')), { timeout: 25_000 })
-      .toBe(true)
+    await expect.poll(() => lines.some((line) => line.includes('stays down'))).toBe(true)
     renameSync(`${control}.away`, control)
     await expect
-      .poll(() => query(server.url, 'SELECT 1 AS answer').catch(() => []), { timeout: 20_000 })
+      .poll(() => query(server.url, 'SELECT 1 AS answer').catch(() => []))
       .toEqual([{ answer: 1 }])
   })
 

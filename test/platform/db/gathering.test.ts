@@ -1,15 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Gathering } from '#platform/db/gathering.ts'
 
-/** Answers each even number with its double, and keeps what was asked together. */
-function doubling(options: { readonly failsOn?: number } = {}) {
+/**
+ * Answers each even number with its double, and keeps what was asked together. With a `gate`, every
+ * answer waits for it.
+ */
+function doubling(options: { readonly failsOn?: number; readonly gate?: Promise<void> } = {}) {
   const questions: (readonly number[])[] = []
   const gathering = new Gathering<number, number>({
     nameOf: String,
     find: async (keys) => {
       questions.push(keys)
-      await sleep(5)
+      await options.gate
       if (options.failsOn !== undefined && keys.includes(options.failsOn))
         throw new RangeError('no')
       return new Map(keys.filter((key) => key % 2 === 0).map((key) => [String(key), key * 2]))
@@ -27,23 +30,30 @@ describe('a gathering', () => {
   })
 
   it('looks a key up anew for whoever asks while the same key is on its way', async () => {
-    const { gathering, questions } = doubling()
+    const gate = Promise.withResolvers<void>()
+    const { gathering, questions } = doubling({ gate: gate.promise })
     const first = gathering.find(2)
-    await sleep(2)
-    expect(await Promise.all([first, gathering.find(2)])).toEqual([4, 4])
+    await expect.poll(() => questions).toHaveLength(1)
+    const second = gathering.find(2)
+    await expect.poll(() => questions).toHaveLength(2)
+    gate.resolve()
+    expect(await Promise.all([first, second])).toEqual([4, 4])
     expect(questions).toEqual([[2], [2]])
   })
 
   it('keeps at most two questions on their way and gathers the rest', async () => {
-    const { gathering, questions } = doubling()
+    const gate = Promise.withResolvers<void>()
+    const { gathering, questions } = doubling({ gate: gate.promise })
     const asked: Promise<number | undefined>[] = []
     for (let key = 0; key < 6; key += 1) {
       asked.push(gathering.find(key))
-      await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)))
+      await nextTurn()
+      await nextTurn()
     }
+    expect(questions).toEqual([[0], [1]])
+    gate.resolve()
     expect(await Promise.all(asked)).toEqual([0, undefined, 4, undefined, 8, undefined])
-    expect(questions.length).toBeLessThan(6)
-    expect(questions.flat()).toEqual([0, 1, 2, 3, 4, 5])
+    expect(questions).toEqual([[0], [1], [2, 3, 4, 5]])
   })
 
   it('splits more keys than one question takes', async () => {
@@ -55,11 +65,15 @@ describe('a gathering', () => {
   })
 
   it('tells a failure to those alone whose question failed', async () => {
-    const { gathering } = doubling({ failsOn: 2 })
+    const gate = Promise.withResolvers<void>()
+    const { gathering, questions } = doubling({ failsOn: 2, gate: gate.promise })
     const first = gathering.find(2)
     const failure = expect(first).rejects.toBeInstanceOf(RangeError)
-    await sleep(2)
-    expect(await gathering.find(4)).toBe(8)
+    await expect.poll(() => questions).toHaveLength(1)
+    const second = gathering.find(4)
+    await expect.poll(() => questions).toHaveLength(2)
+    gate.resolve()
+    expect(await second).toBe(8)
     await failure
     expect(await gathering.find(6)).toBe(12)
   })

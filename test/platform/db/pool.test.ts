@@ -99,12 +99,10 @@ describe('Database', () => {
   it('gives up a connection whose server stands still, in a transaction too', async () => {
     const database = new Database({ url: open.url, log: silentLog, answerTimeoutMs: 300 })
     await database.start(signal)
-    const begunMs = performance.now()
     const stuck = { code: 'platform.unavailable' }
     await expect(database.query('SELECT pg_sleep(20)')).rejects.toMatchObject(stuck)
     const work = inTransaction(database, (tx) => tx.query('SELECT pg_sleep(20)'))
     await expect(work).rejects.toMatchObject(stuck)
-    expect(performance.now() - begunMs).toBeLessThan(5000)
     expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
     await database.stop()
   })
@@ -112,16 +110,23 @@ describe('Database', () => {
   it('refuses with platform.unavailable when its connections are cut, and recovers by itself', async () => {
     const killer = new Client({ connectionString: open.url })
     await killer.connect()
-    const running = open.database.query('SELECT pg_sleep(20)')
+    const running = open.database.query('SELECT pg_sleep(20) AS cut')
     const failure = expect(running).rejects.toMatchObject({ code: 'platform.unavailable' })
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    const isRunning = async () => {
+      const { rows } = await killer.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+         AND state = 'active' AND query = 'SELECT pg_sleep(20) AS cut'`,
+      )
+      return rows.length
+    }
+    await expect.poll(isRunning).toBe(1)
     await killer.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND pid <> pg_backend_pid()`,
     )
     await failure
     await killer.end()
-    await expect.poll(() => open.database.health().ok, { timeout: 5000 }).toBe(true)
+    await expect.poll(() => open.database.health().ok).toBe(true)
     expect(await open.database.query('SELECT 1::int8 AS one')).toEqual([{ one: 1n }])
   })
 

@@ -59,12 +59,15 @@ describe('inTransaction', () => {
     })
     const bump = (tx: Tx, stream: string): Promise<unknown> =>
       tx.query('UPDATE platform.stream_head SET seq = seq + 1 WHERE stream = $1', [stream])
-    let runs = 0
+    let [runs, holding] = [0, 0]
+    const both = Promise.withResolvers<void>()
     const crossing = (first: string, second: string): Promise<void> =>
       inTransaction(open.database, async (tx) => {
         runs += 1
         await bump(tx, first)
-        await new Promise((resolve) => setTimeout(resolve, 100))
+        holding += 1
+        if (holding === 2) both.resolve()
+        await both.promise
         await bump(tx, second)
       })
     await Promise.all([crossing('left', 'right'), crossing('right', 'left')])

@@ -11,7 +11,6 @@ import { Metrics } from '#platform/metrics.ts'
 import { openDatabase, silentLog, type OpenDatabase } from '../../support/database.ts'
 
 const signal = new AbortController().signal
-const PATIENCE = { timeout: 20_000 }
 
 describe('dead letters', () => {
   let open: OpenDatabase
@@ -51,7 +50,7 @@ describe('dead letters', () => {
 
   it('sets an event aside whose effect keeps failing, and goes on', async () => {
     await consumer.start(signal)
-    await expect.poll(position, PATIENCE).toBe(3n)
+    await expect.poll(position).toBe(3n)
     expect(applied.filter((seq) => seq !== 1n)).toEqual([3n])
     expect(await letters()).toMatchObject([
       { group: 'webhooks', stream: 's', seq: 2n, error: 'nobody listens', attempts: 5 },
@@ -61,22 +60,22 @@ describe('dead letters', () => {
 
   it('tries again when somebody asks for it, until it works', async () => {
     await consumer.start(signal)
-    await expect.poll(position, PATIENCE).toBe(3n)
+    await expect.poll(position).toBe(3n)
     expect(await wantRetry(open.database, undefined)).toBe(1)
     await expect
-      .poll(letters, PATIENCE)
+      .poll(letters)
       .toMatchObject([{ attempts: 6, retryWanted: false, error: 'nobody listens' }])
     failure = undefined
     const [letter] = await letters()
     expect(await wantRetry(open.database, letter?.id)).toBe(1)
-    await expect.poll(letters, PATIENCE).toEqual([])
+    await expect.poll(letters).toEqual([])
     expect(applied.filter((seq) => seq === 2n)).toEqual([2n])
   })
 
   it('sets nothing aside while it is the node that fails', async () => {
     failure = platformErrors.unavailable('the database is away')
     await consumer.start(signal)
-    await expect.poll(() => consumer.health().ok, PATIENCE).toBe(false)
+    await expect.poll(() => consumer.health().ok).toBe(false)
     await new Promise((resolve) => setTimeout(resolve, 1500))
     expect(await letters()).toEqual([])
     expect(await position()).toBe(1n)

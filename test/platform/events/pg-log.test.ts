@@ -134,16 +134,14 @@ describe('outbox', () => {
     }
     await killer.end()
     await expect
-      .poll(
-        () =>
-          inTransaction(open.database, (tx) => appendEvents(tx, [event('patient')], at)).then(
-            () => true,
-            () => false,
-          ),
-        { timeout: 5000 },
+      .poll(() =>
+        inTransaction(open.database, (tx) => appendEvents(tx, [event('patient')], at)).then(
+          () => true,
+          () => false,
+        ),
       )
       .toBe(true)
-    await expect.poll(() => seen.length, { timeout: 5000 }).toBeGreaterThan(0)
+    await expect.poll(() => seen.length).toBeGreaterThan(0)
     await subscription.stop()
   })
 })

@@ -15,8 +15,11 @@ afterEach(async () => {
   for (const agent of agents.splice(0)) await agent.destroy()
 })
 
-/** A server with one route that answers when it is let. */
-function slowServer(until: Promise<void>): { server: HttpServer; registry: Registry } {
+/** A server with one route that says when it is asked and answers when it is let. */
+function slowServer(
+  asked: () => void,
+  until: Promise<void>,
+): { server: HttpServer; registry: Registry } {
   const registry = new Registry({ log: silentLog })
   const slow = route({
     method: 'GET',
@@ -28,6 +31,7 @@ function slowServer(until: Promise<void>): { server: HttpServer; registry: Regis
     responses: { 200: z.strictObject({ done: z.boolean() }) },
     errors: [],
     handle: async () => {
+      asked()
       await until
       return reply(200, { done: true })
     },
@@ -45,8 +49,8 @@ function slowServer(until: Promise<void>): { server: HttpServer; registry: Regis
 
 describe('a node that stops', () => {
   it('answers what is under way, refuses what is new, and says that it goes', async () => {
-    const gate = Promise.withResolvers<void>()
-    const { server, registry } = slowServer(gate.promise)
+    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { server, registry } = slowServer(asked.resolve, gate.promise)
     await registry.start()
     const { url } = server
     const dispatcher = new Agent({ connections: 4 })
@@ -60,7 +64,7 @@ describe('a node that stops', () => {
       body: { status: 'ready', services: { http: { ok: true, detail: null } } },
     })
     const underWay = get('/v1/slow')
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await asked.promise
     const stopped = registry.stop()
     expect(await get('/v1/slow')).toMatchObject({
       status: 503,

@@ -57,6 +57,7 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
     error NotRedeemer(address caller, uint256 id);
     error WrongStage(uint256 id, Stage stage);
     error ShortPayment(uint256 expected, uint256 received);
+    error AmountDiffers(uint256 id, uint256 amount, uint256 requested);
     error CashBelowMinimum(uint256 id, uint128 cash, uint128 minimum);
 
     /// @notice Tokens were locked for redemption.
@@ -124,13 +125,15 @@ abstract contract Redemptions is AssetGoverned, ReentrancyGuardTransient {
 
     /// @notice Burns the locked tokens and takes the cash for them from the caller. Caller: ISSUER of the asset, who approved
     /// this contract for the cash.
-    /// @dev Errors: WrongStage, CashBelowMinimum, ShortPayment, AssetRoleMissing, and the cash token's own.
+    /// @dev Errors: WrongStage, AmountDiffers, CashBelowMinimum, ShortPayment, AssetRoleMissing, and the cash token's own.
     /// @param id A pending request.
+    /// @param amount What was asked for, atoms: whoever mistakes the id pays for nothing else.
     /// @param cash What the holder gets, token units of asset 0; at least what the holder asked for.
     /// @param documentHash Hash of the document that explains the price.
-    function settleRedeem(uint256 id, uint128 cash, bytes32 documentHash) external nonReentrant {
+    function settleRedeem(uint256 id, uint256 amount, uint128 cash, bytes32 documentHash) external nonReentrant {
         Redemption memory redemption = _requireStage(id, Stage.Pending);
         _requireAssetRole(Roles.ISSUER, redemption.asset);
+        if (amount != redemption.amount) revert AmountDiffers(id, amount, redemption.amount);
         if (cash < redemption.cash) revert CashBelowMinimum(id, cash, redemption.cash);
         redemptionOf[id].stage = Stage.Claimable;
         redemptionOf[id].cash = cash;

@@ -29,10 +29,13 @@ contract AssetRegistry is IAssets, Documents, CorporateActions {
     SupplyController public immutable SUPPLY_CONTROLLER;
 
     mapping(uint16 asset => Asset) private _assets;
+    mapping(bytes32 symbolHash => bool) private _isSymbolTaken;
 
     error Refused(uint16 asset);
     error DecimalsOutOfRange(uint8 decimals);
     error NotToken(address token);
+    error SuiteToken(address token);
+    error SymbolTaken(string symbol);
     error ZeroScale();
 
     /// @notice An asset has a token of its own from now on.
@@ -56,9 +59,9 @@ contract AssetRegistry is IAssets, Documents, CorporateActions {
     }
 
     /// @notice Deploys the token of an asset. Repeating it with the same parameters changes nothing. Caller: REGISTRAR.
-    /// @dev Errors: Refused, DecimalsOutOfRange, CeilingOutOfRange.
+    /// @dev Errors: Refused, SymbolTaken, DecimalsOutOfRange, CeilingOutOfRange.
     /// @param id Asset id given by the node; also the CREATE2 salt.
-    /// @param symbol Unique symbol.
+    /// @param symbol One that no other token made here has, to the letter.
     /// @param name Display name.
     /// @param decimals 0 to 8, the same as in the ledger.
     /// @param allowedClasses Bit c set: class c (1 to 83) may hold.
@@ -77,6 +80,7 @@ contract AssetRegistry is IAssets, Documents, CorporateActions {
         bytes32 terms = keccak256(abi.encode(symbol, name, decimals, allowedClasses, reserveAttested, ceiling));
         if (_isListed(id, terms)) return _assets[id].token;
         if (decimals > MAX_DECIMALS) revert DecimalsOutOfRange(decimals);
+        _takeSymbol(symbol);
 
         bytes memory setup = abi.encodeCall(
             AssetToken.initialize,
@@ -90,15 +94,16 @@ contract AssetRegistry is IAssets, Documents, CorporateActions {
     }
 
     /// @notice Lists a token from outside, such as cash. Repeating it with the same values changes nothing. Caller: ADMIN.
-    /// @dev Errors: Refused, NotToken, ZeroScale, ScaleNotPowerOfTen.
+    /// @dev Errors: Refused, NotToken, SuiteToken, ZeroScale, ScaleNotPowerOfTen.
     /// @param id Asset id; 0 is cash.
-    /// @param token An ERC-20 without hooks, fees or rebasing.
+    /// @param token An ERC-20 without hooks, fees or rebasing; not one of this suite, which is an asset already.
     /// @param scale Token units per atom.
     /// @param allowedClasses Bit c set: class c (1 to 83) may be credited.
     function listExternal(uint16 id, address token, uint64 scale, uint128 allowedClasses) external restricted {
         bytes32 terms = keccak256(abi.encode(token, scale, allowedClasses));
         if (_isListed(id, terms)) return;
         if (token.code.length == 0) revert NotToken(token);
+        if (token == TOKEN_IMPLEMENTATION || Authority(authority()).isBound(token)) revert SuiteToken(token);
         if (scale == 0) revert ZeroScale();
 
         _assets[id] = Asset({token: token, isExternal: true, terms: terms});
@@ -127,6 +132,13 @@ contract AssetRegistry is IAssets, Documents, CorporateActions {
         if (asset.token == address(0)) return false;
         if (asset.terms != terms) revert Refused(id);
         return true;
+    }
+
+    /// @dev Two tokens of one symbol would be told apart by their address only.
+    function _takeSymbol(string calldata symbol) private {
+        bytes32 symbolHash = keccak256(bytes(symbol));
+        if (_isSymbolTaken[symbolHash]) revert SymbolTaken(symbol);
+        _isSymbolTaken[symbolHash] = true;
     }
 
     function _deploy(uint16 id, bytes memory setup) private returns (address token) {

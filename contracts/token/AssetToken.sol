@@ -118,7 +118,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
         _burn(VAULT, amount);
     }
 
-    /// @notice Stops every transfer and approval of wallets. Caller: PAUSER of the asset.
+    /// @notice Stops every transfer of wallets, and every approval but one of nothing. Caller: PAUSER of the asset.
     /// @dev Errors: EnforcedPause.
     function pause() external restricted {
         _requireNotPaused();
@@ -243,7 +243,7 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
         return _storage().frozen[account];
     }
 
-    /// @notice Whether transfers and approvals of wallets are stopped.
+    /// @notice Whether transfers of wallets, and approvals of more than nothing, are stopped.
     function paused() public view returns (bool) {
         return _storage().isPaused;
     }
@@ -285,10 +285,11 @@ contract AssetToken is Initializable, ERC20Permit, AccessManaged, UUPSUpgradeabl
         super._update(from, to, value);
     }
 
-    /// @dev `transferFrom` spends an allowance without an event; the transfer itself is checked there. Errors of
-    /// `approve` and `permit`: ERC7943CannotSend, EnforcedPause, ERC2612ExpiredSignature, ERC2612InvalidSigner.
+    /// @dev `transferFrom` spends an allowance without an event; the transfer itself is checked there. What takes an
+    /// allowance back moves nothing, and must not have to wait until whoever has it can spend it again. Errors of `approve`
+    /// and `permit`: ERC7943CannotSend, EnforcedPause, ERC2612ExpiredSignature, ERC2612InvalidSigner.
     function _approve(address owner, address spender, uint256 value, bool emitEvent) internal override {
-        if (emitEvent) {
+        if (emitEvent && value != 0) {
             _requireNotPaused();
             if (!canSend(owner)) revert ERC7943CannotSend(owner);
         }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {Roles} from "../../contracts/access/Roles.sol";
@@ -278,7 +279,7 @@ contract AssetTokenTest is Suite {
         _refuseSpending(paused);
         vm.startPrank(ALICE);
         vm.expectRevert(paused);
-        gold.approve(BOB, 0);
+        gold.approve(BOB, 1);
         gold.POLICY_ENGINE();
         vm.stopPrank();
         _unpause();
@@ -305,6 +306,45 @@ contract AssetTokenTest is Suite {
         Check.same(gold.allowance(dora, BOB), 7);
         vm.expectPartialRevert(ERC20Permit.ERC2612InvalidSigner.selector);
         gold.permit(dora, BOB, 7, block.timestamp, v, r, s);
+    }
+
+    function test_Pitfall4_AnAllowanceIsTakenBackInPauseAndFreeze() external {
+        address[4] memory spenders = [BOB, CAROL, STRANGER, OFFICER];
+        vm.startPrank(ALICE);
+        for (uint256 i = 0; i < 4; ++i) gold.approve(spenders[i], 100);
+        vm.stopPrank();
+        _pause();
+        _revoke(BOB);
+        _unpause();
+        _freeze(ALICE, WHOLE);
+        _revoke(CAROL);
+        _freeze(ALICE, 0);
+        vm.prank(FREEZER);
+        registry.freeze(ALICE_ID, ORDER);
+        _revoke(STRANGER);
+        vm.prank(FREEZER);
+        registry.unfreeze(ALICE_ID, ORDER);
+        _refuseSpending(abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, BOB, 0, 1));
+        // A former wallet still has what it allowed.
+        _replaceWallet(CAROL);
+        _revoke(OFFICER);
+    }
+
+    function test_Pitfall4_APermitOfNothingTakesBackInPauseAndFreeze() external {
+        uint256 key = 0xd0e;
+        address dora = vm.addr(key);
+        _register(40, dora, 1, 0);
+        vm.prank(dora);
+        gold.approve(BOB, 7);
+        vm.prank(FREEZER);
+        registry.freeze(40, ORDER);
+        _pause();
+        (uint8 v, bytes32 r, bytes32 s) = _permit(key, dora, BOB, 0);
+        gold.permit(dora, BOB, 0, block.timestamp, v, r, s);
+        Check.same(gold.allowance(dora, BOB), 0);
+        // Once, as any permit.
+        vm.expectPartialRevert(ERC20Permit.ERC2612InvalidSigner.selector);
+        gold.permit(dora, BOB, 0, block.timestamp, v, r, s);
     }
 
     function test_Pitfall16_NeitherPauseNorFreezeStopsTheVault() external {
@@ -453,6 +493,15 @@ contract AssetTokenTest is Suite {
         bytes32 kind = keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
         bytes32 hash = keccak256(abi.encode(kind, owner, spender, value, gold.nonces(owner), block.timestamp));
         return vm.sign(key, keccak256(abi.encodePacked(hex"1901", gold.DOMAIN_SEPARATOR(), hash)));
+    }
+
+    function _revoke(address spender) private {
+        Check.same(gold.allowance(ALICE, spender), 100);
+        vm.expectEmit(address(gold));
+        emit IERC20.Approval(ALICE, spender, 0);
+        vm.prank(ALICE);
+        gold.approve(spender, 0);
+        Check.same(gold.allowance(ALICE, spender), 0);
     }
 
     function _replaceWallet(address next) private {

@@ -101,6 +101,28 @@ contract AssetsTest is Suite {
         assets.createAsset(SILVER, "SLV", "SLV", 8, 6, false, CEILING);
     }
 
+    function test_ATokenOfTheSuiteIsNotListedAsOneFromOutside() external {
+        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.SuiteToken.selector, address(gold)));
+        assets.listExternal(SILVER, address(gold), 1, ALL_CLASSES);
+        address implementation = assets.TOKEN_IMPLEMENTATION();
+        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.SuiteToken.selector, implementation));
+        assets.listExternal(SILVER, implementation, 1, ALL_CLASSES);
+        Check.same(assets.tokenOf(SILVER), address(0));
+        assets.listExternal(SILVER, _new("CashToken", ""), 1, ALL_CLASSES);
+    }
+
+    function test_NoTwoTokensHaveTheSameSymbol() external {
+        vm.startPrank(REGISTRAR);
+        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.SymbolTaken.selector, "GOLD"));
+        assets.createAsset(SILVER, "GOLD", "Silver", 8, 6, false, CEILING);
+        // What was refused takes no symbol.
+        vm.expectRevert(abi.encodeWithSelector(AssetRegistry.DecimalsOutOfRange.selector, 9));
+        assets.createAsset(SILVER, "SLV", "GOLD", 9, 6, false, CEILING);
+        assets.createAsset(SILVER, "SLV", "GOLD", 8, 6, false, CEILING);
+        Check.same(assets.createAsset(GOLD, "GOLD", "GOLD", 6, 6, false, CEILING), address(gold));
+        vm.stopPrank();
+    }
+
     function test_TheRegistryBindsWhatItMadeAndNothingElse() external {
         vm.prank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(Authority.NotAssetRegistry.selector, STRANGER));

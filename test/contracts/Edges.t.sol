@@ -59,7 +59,7 @@ contract EdgesTest is Suite {
         vm.startPrank(OFFICER);
         cash.approve(address(supply), 10);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.ShortPayment.selector, 10, 9));
-        supply.settleRedeem(id, 10, "price");
+        supply.settleRedeem(id, 50, 10, "price");
         vm.stopPrank();
     }
 
@@ -242,7 +242,7 @@ contract EdgesTest is Suite {
         cash.mint(OFFICER, 10);
         vm.startPrank(OFFICER);
         cash.approve(address(supply), 10);
-        supply.settleRedeem(id, 10, "price");
+        supply.settleRedeem(id, 50, 10, "price");
         vm.stopPrank();
         vm.prank(FREEZER);
         registry.freeze(ALICE_ID, "order");

@@ -220,7 +220,7 @@ contract SupplyTest is Suite {
         Check.same(gold.balanceOf(ALICE), 600);
         Check.same(supply.pendingRedeemRequest(id), 400);
         vm.prank(ISSUER);
-        supply.settleRedeem(id, PRICE, "price");
+        supply.settleRedeem(id, 400, PRICE, "price");
         Check.same(gold.totalSupply(), 600);
         Check.same(gold.balanceOf(address(supply)), 0);
         Check.same(vault.totalOf(GOLD), 0);
@@ -243,13 +243,13 @@ contract SupplyTest is Suite {
         bytes memory closed = abi.encodeWithSelector(Redemptions.WrongStage.selector, id, Redemptions.Stage.Closed);
         vm.prank(ISSUER);
         vm.expectRevert(closed);
-        supply.settleRedeem(id, PRICE, "price");
+        supply.settleRedeem(id, 400, PRICE, "price");
         vm.startPrank(ALICE);
         gold.approve(address(supply), 1);
         uint256 second = supply.requestRedeem(GOLD, 1, 1);
         vm.stopPrank();
         vm.prank(ISSUER);
-        supply.settleRedeem(second, 1, "price");
+        supply.settleRedeem(second, 1, 1, "price");
         vm.prank(ALICE);
         vm.expectPartialRevert(Redemptions.WrongStage.selector);
         supply.cancelRedeem(second);
@@ -260,7 +260,7 @@ contract SupplyTest is Suite {
         uint64 role = Roles.ofAsset(Roles.ISSUER, GOLD);
         vm.startPrank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(AssetGoverned.AssetRoleMissing.selector, STRANGER, role));
-        supply.settleRedeem(id, PRICE, "price");
+        supply.settleRedeem(id, 400, PRICE, "price");
         vm.expectRevert(abi.encodeWithSelector(Redemptions.NotRedeemer.selector, STRANGER, id));
         supply.cancelRedeem(id);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.Unregistered.selector, STRANGER));
@@ -271,9 +271,9 @@ contract SupplyTest is Suite {
         _grantOfAsset(Roles.ISSUER, 2, OFFICER, 0);
         vm.prank(OFFICER);
         vm.expectPartialRevert(AssetGoverned.AssetRoleMissing.selector);
-        supply.settleRedeem(id, PRICE, "price");
+        supply.settleRedeem(id, 400, PRICE, "price");
         vm.prank(ISSUER);
-        supply.settleRedeem(id, PRICE, "price");
+        supply.settleRedeem(id, 400, PRICE, "price");
         vm.prank(BOB);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.NotRedeemer.selector, BOB, id));
         supply.claimRedeem(id);
@@ -293,7 +293,7 @@ contract SupplyTest is Suite {
         id = supply.requestRedeem(GOLD, 400, LEAST);
         vm.stopPrank();
         vm.prank(ISSUER);
-        supply.settleRedeem(id, PRICE, "price");
+        supply.settleRedeem(id, 400, PRICE, "price");
         vm.prank(second);
         supply.claimRedeem(id);
         Check.same(cash.balanceOf(ALICE), PRICE);
@@ -306,11 +306,11 @@ contract SupplyTest is Suite {
         Check.same(asked, LEAST);
         vm.startPrank(ISSUER);
         vm.expectRevert(abi.encodeWithSelector(Redemptions.CashBelowMinimum.selector, id, 0, LEAST));
-        supply.settleRedeem(id, 0, "price");
+        supply.settleRedeem(id, 400, 0, "price");
         vm.expectRevert(abi.encodeWithSelector(Redemptions.CashBelowMinimum.selector, id, LEAST - 1, LEAST));
-        supply.settleRedeem(id, LEAST - 1, "price");
+        supply.settleRedeem(id, 400, LEAST - 1, "price");
         Check.same(gold.totalSupply(), 1_000);
-        supply.settleRedeem(id, LEAST, "price");
+        supply.settleRedeem(id, 400, LEAST, "price");
         vm.stopPrank();
         Check.same(gold.totalSupply(), 600);
         vm.prank(ALICE);
@@ -318,12 +318,32 @@ contract SupplyTest is Suite {
         Check.same(cash.balanceOf(ALICE), LEAST);
     }
 
+    function test_AnotherRequestThanTheIssuerMeantIsNotSettled() external {
+        uint256 id = _request(400);
+        vm.startPrank(ALICE);
+        gold.approve(address(supply), 1);
+        uint256 small = supply.requestRedeem(GOLD, 1, 1);
+        vm.stopPrank();
+        vm.startPrank(ISSUER);
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.AmountDiffers.selector, small, 400, 1));
+        supply.settleRedeem(small, 400, PRICE, "price");
+        vm.expectRevert(abi.encodeWithSelector(Redemptions.AmountDiffers.selector, id, 399, 400));
+        supply.settleRedeem(id, 399, PRICE, "price");
+        // What is asked for has 64 bits; all of the amount counts.
+        vm.expectPartialRevert(Redemptions.AmountDiffers.selector);
+        supply.settleRedeem(id, (1 << 64) + 400, PRICE, "price");
+        Check.same(cash.balanceOf(address(supply)), 0);
+        supply.settleRedeem(id, 400, PRICE, "price");
+        vm.stopPrank();
+        Check.same(supply.pendingRedeemRequest(small), 1);
+    }
+
     function test_AnIssuerWithADelayedRoleIsRefused() external {
         uint256 id = _request(400);
         _grantOfAsset(Roles.ISSUER, GOLD, OFFICER, 1 days);
         vm.prank(OFFICER);
         vm.expectPartialRevert(AssetGoverned.AssetRoleMissing.selector);
-        supply.settleRedeem(id, PRICE, "price");
+        supply.settleRedeem(id, 400, PRICE, "price");
     }
 
     function test_WhatCannotBeRedeemedIsRefused() external {

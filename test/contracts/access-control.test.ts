@@ -109,7 +109,7 @@ async function redeem(): Promise<void> {
     await chain.send('SupplyController', 'requestRedeem', ASSET, CASH / 2n, CASH)
   await chain.send('CashToken', 'mint', officer.address, CASH)
   await chain.send('CashToken', 'approve', supply, CASH)
-  await chain.send('SupplyController', 'settleRedeem', 2, CASH, id('price'))
+  await chain.send('SupplyController', 'settleRedeem', 2, CASH / 2n, CASH, id('price'))
 }
 
 interface Compiled {

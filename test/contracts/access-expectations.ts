@@ -80,7 +80,6 @@ export const EXPECTED: Readonly<Record<string, Rules>> = {
   AssetToken: {
     ...MANAGED,
     ...ERC20,
-    approve: 'open:ERC7943CannotSend',
     initialize: 'only:InvalidInitialization',
     mint: 'only:NotSupplyController',
     burn: 'only:NotSupplyController',

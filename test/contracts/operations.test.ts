@@ -169,9 +169,9 @@ describe('a token upgrade', () => {
     expect(await upgradeToken(admin, { asset: GOLD })).toBe('scheduled')
     const made = suite.lines.find((line) => line.startsWith('AssetToken implementation '))
     const implementation = made?.split(' ').at(-1)
-    await suite.pass(93_599)
+    await suite.pass(93_000)
     expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('waiting')
-    await suite.pass(10)
+    await suite.pass(700)
     expect(await upgradeToken(admin, { asset: GOLD, implementation })).toBe('done')
     const token = String(await readView(contractOf(admin, 'AssetRegistry'), 'tokenOf', GOLD))
     const gold = new Contract(token, contractOf(admin, 'AssetToken').interface, suite.provider)
@@ -240,7 +240,7 @@ describe('a token upgrade', () => {
     await expect(upgradeToken(admin, { asset: GOLD, implementation: fake })).rejects.toMatchObject({
       code: 'deploy.implementation_unknown',
     })
-  })
+  }, 60_000)
 
   test('may keep new immutables where they are contracts of the suite', () => {
     const [address, other] = [wallet('6').address, wallet('7').address]

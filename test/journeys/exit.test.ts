@@ -121,7 +121,7 @@ describe('leaving while the node lives', () => {
     await holder.send('token', 'approve', controller, 150n)
     await holder.send('SupplyController', 'requestRedeem', asset, 150n, 150_000_000n)
     const before = await supplyOf('HARBOR')
-    await issuer.send('SupplyController', 'settleRedeem', 1n, 150_000_000n, id('price list'))
+    await issuer.send('SupplyController', 'settleRedeem', 1n, 150n, 150_000_000n, id('price list'))
     await until('the smaller supply', async () => {
       const [ledger, chain] = await supplyOf('HARBOR')
       return ledger === chain && ledger === String(Number(before[0]) - 1.5)

@@ -31,6 +31,7 @@ export const SUPPLY_FAULTS: readonly Fault[] = [
     replace: 'if (account == 0) revert',
   },
   { file: REDEEM, find: '_requireNotFrozen(redemption.account);', replace: '' },
+  { file: REDEEM, find: 'if (amount != redemption.amount) revert', replace: 'if (false) revert' },
   {
     file: GATE,
     find: 'if (reserve.nonce <= last.nonce) revert',

@@ -23,6 +23,8 @@ export const TOKEN_FAULTS: readonly Fault[] = [
     replace: 'if (!current.isActive() || !isSameAccount)',
   },
   { file: TOKEN, find: 'if (!canSend(owner)) revert ERC7943CannotSend(owner);', replace: '' },
+  { file: TOKEN, find: 'emitEvent && value != 0', replace: 'emitEvent' },
+  { file: TOKEN, find: 'emitEvent && value != 0', replace: 'emitEvent && value > 1' },
   {
     file: TOKEN,
     find: 'if (code != 0) revert ERC7943CannotTransfer(from, to, value);',
@@ -50,6 +52,21 @@ export const TOKEN_FAULTS: readonly Fault[] = [
   {
     file: 'token/AssetRegistry.sol',
     find: 'if (asset.terms != terms) revert Refused(id);',
+    replace: '',
+  },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: 'token == TOKEN_IMPLEMENTATION || ',
+    replace: '',
+  },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: ' || Authority(authority()).isBound(token)) revert',
+    replace: ') revert',
+  },
+  {
+    file: 'token/AssetRegistry.sol',
+    find: 'if (_isSymbolTaken[symbolHash]) revert SymbolTaken(symbol);',
     replace: '',
   },
   {

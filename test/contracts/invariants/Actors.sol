@@ -207,7 +207,7 @@ abstract contract Actors is Market {
         cash.mint(OFFICER, amount);
         vm.startPrank(OFFICER);
         cash.approve(address(supply), amount);
-        supply.settleRedeem(id, uint128(amount), "price");
+        supply.settleRedeem(id, amount, uint128(amount), "price");
         vm.stopPrank();
         issued[GOLD] -= amount;
         vm.prank(_wallet(user));

@@ -13,6 +13,7 @@ import { ledgerModule, type LedgerModule } from '#ledger/module.ts'
 import { paymentsModule } from '#payments/module.ts'
 import { SystemClock } from '#platform/clock.ts'
 import type { Config, NodeRole } from '#platform/config.ts'
+import { IdempotencyKeeper } from '#platform/db/idempotency-keeper.ts'
 import { Database } from '#platform/db/pool.ts'
 import { KafkaLog } from '#platform/events/kafka-log.ts'
 import { KafkaProducer } from '#platform/events/kafka-producer.ts'
@@ -193,7 +194,7 @@ class Composition {
     readonly issuance: ReturnType<typeof issuanceModule>
   }): void {
     const { ledger, accounts, assets, compliance, payments, settlement, issuance } = contexts
-    const { log } = this.#settings
+    const { log, config } = this.#settings
     this.#addFor('engine', ledger.workers)
     this.#addFor('engine', [
       this.#whileEngine('chain-events', () =>
@@ -210,13 +211,15 @@ class Composition {
       ),
       new CashLister({ ledger, assets: assets.service, cash: this.#cash(), log }),
     ])
-    this.#addFor('jobs', [this.#outboxKeeper()])
+    const keepHours = config.idempotencyKeepHours
+    const idempotencyKeeper = new IdempotencyKeeper({ ...this.#base(), keepHours })
+    this.#addFor('jobs', [this.#outboxKeeper(), idempotencyKeeper])
     this.#addFor('txm', [compliance.makeFollower(this.#leadership('txm'))])
     this.#addFor('settler', [
       settlement.makeSettler({
         leadership: this.#leadership('settler'),
         payments: payments.service,
-        settlementIntervalMs: this.#settings.config.settlementIntervalMs,
+        settlementIntervalMs: config.settlementIntervalMs,
       }),
       issuance.makeTokenizer({ leadership: this.#leadership('settler') }),
     ])
@@ -367,7 +370,9 @@ class Composition {
   }
 
   #openapi(routes: readonly Route[]): OpenApiDocument {
-    return buildOpenApi(routes, { title: 'Mooring', version: this.#settings.version })
+    const { config, version } = this.#settings
+    const { idempotencyKeepHours } = config
+    return buildOpenApi(routes, { title: 'Mooring', version, idempotencyKeepHours })
   }
 
   #http(routes: readonly Route[], authenticator: AccountsModule['authenticator']): HttpServer {

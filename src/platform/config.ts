@@ -45,6 +45,7 @@ export interface Config {
   readonly kafkaReplicationFactor?: number | undefined
   readonly kafkaMinInSyncReplicas?: number | undefined
   readonly outboxKeepHours: number
+  readonly idempotencyKeepHours: number
   readonly home: string
   readonly cashSymbol: string
   readonly cashDecimals: number
@@ -131,6 +132,9 @@ const SCHEMA = {
   OUTBOX_KEEP_HOURS: integer(0, 87_600)
     .default(168)
     .describe('Hours that Postgres keeps events which every reader has passed'),
+  IDEMPOTENCY_KEEP_HOURS: integer(1, 87_600)
+    .default(168)
+    .describe('Hours that an Idempotency-Key is remembered'),
   MOORING_HOME: z
     .string()
     .min(1)
@@ -280,6 +284,7 @@ function toConfig(values: z.infer<typeof environmentSchema>): Config {
     kafkaReplicationFactor: values.KAFKA_REPLICATION_FACTOR,
     kafkaMinInSyncReplicas: values.KAFKA_MIN_INSYNC_REPLICAS,
     outboxKeepHours: values.OUTBOX_KEEP_HOURS,
+    idempotencyKeepHours: values.IDEMPOTENCY_KEEP_HOURS,
     home: values.MOORING_HOME,
     cashSymbol: values.CASH_SYMBOL,
     cashDecimals: values.CASH_DECIMALS,
@@ -338,6 +343,7 @@ const FIELD_OF: Readonly<Record<Variable, keyof Config>> = {
   KAFKA_REPLICATION_FACTOR: 'kafkaReplicationFactor',
   KAFKA_MIN_INSYNC_REPLICAS: 'kafkaMinInSyncReplicas',
   OUTBOX_KEEP_HOURS: 'outboxKeepHours',
+  IDEMPOTENCY_KEEP_HOURS: 'idempotencyKeepHours',
   MOORING_HOME: 'home',
   CASH_SYMBOL: 'cashSymbol',
   CASH_DECIMALS: 'cashDecimals',

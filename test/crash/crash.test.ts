@@ -47,7 +47,7 @@ function endAmidLoad(
 
   beforeAll(async () => {
     campaign = await Campaign.begin(env)
-  }, 180_000)
+  })
 
   afterAll(async () => {
     await campaign?.dispose()

@@ -30,7 +30,7 @@ export async function killSupport(sandbox: Sandbox, support: Support): Promise<P
 
 /** Resolves when the launcher has put another process in its place. */
 export async function untilReplaced(sandbox: Sandbox, support: Support): Promise<void> {
-  await until(`another ${support}`, async () => mainProcess(sandbox, support) !== undefined, 60_000)
+  await until(`another ${support}`, async () => mainProcess(sandbox, support) !== undefined)
 }
 
 function childrenOf(parent: number): readonly number[] {

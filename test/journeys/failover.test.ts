@@ -134,7 +134,7 @@ describe('a leader that falls and one that is only asleep', () => {
     await startStandby()
     const before = await epoch()
     const key = randomUUID()
-    // What runs is asked for outside of this transaction, in which the answer would stay the same.
+    // Inside this transaction a part of what is asked about the others would stay the same.
     const blocker = new PostgresClient({ connectionString: sandbox.database })
     await blocker.connect()
     await blocker.query('BEGIN')

@@ -176,6 +176,8 @@ export class SimulatedChain {
   /** Hears of each of the node's transactions before it enters the pool. */
   onSent: (transaction: PooledTransaction, raw: string) => void = () => undefined
   onBlock: (block: SimulatedBlock) => void = () => undefined
+  /** Hears of each transaction that is mined in vain. */
+  onRevert: (transaction: PooledTransaction, reason: string) => void = () => undefined
   baseFee = 7n
   head: SimulatedBlock
   #salt = 0
@@ -394,11 +396,7 @@ export class SimulatedChain {
     } catch (error) {
       if (!(error instanceof Reverted)) throw error
       this.world.trace('revert', () => `${transaction.hash.slice(0, 12)} ${error.message}`)
-      if (transaction.isNodes)
-        this.world.violate(
-          'I5 once, I11 no-veto: no transaction of the node reverts',
-          error.message,
-        )
+      this.onRevert(transaction, error.message)
       return { transaction, status: 0, logs: [], firstLog }
     }
   }

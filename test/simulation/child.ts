@@ -11,6 +11,9 @@ export interface ChildReport {
   readonly withdrawals?: number
   readonly crashes?: number
   readonly reorgs?: number
+  readonly cancels?: number
+  readonly halts?: number
+  readonly resumes?: number
   readonly seedsPerSecond?: number
   readonly seed?: number
   readonly invariant?: string

@@ -1,4 +1,5 @@
 import { chainModule, type ChainModule } from '#chain/module.ts'
+import { TransactionService } from '#chain/tx-service.ts'
 import { LedgerService } from '#ledger/service.ts'
 import { Sequencer } from '#ledger/sequencer.ts'
 import type { CommandResult, CommandSink } from '#ledger/submission.ts'
@@ -56,6 +57,7 @@ export class NodeProcess {
   readonly ledger: LedgerService
   readonly sequencer: Sequencer
   readonly chain: ChainModule
+  readonly transactions: TransactionService
   readonly payments: PaymentsService
   readonly supply: SupplyService
   readonly settlement: SettlementModule
@@ -97,6 +99,7 @@ export class NodeProcess {
       pollIntervalMs: 80,
       leaderships: { watcher: this.leadership('watcher'), txm: this.leadership('txm') },
     })
+    this.transactions = new TransactionService({ database, rpc: this.chain.rpc, log })
     const shared = { ...base, ledger: this.ledger, chain: this.chain.service }
     this.payments = new PaymentsService(shared)
     this.supply = new SupplyService(shared)

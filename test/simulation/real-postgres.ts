@@ -33,6 +33,10 @@ const COPIED: readonly (readonly [table: string, key: string, sql: string])[] = 
   ['settlement.batch', 'id', 'SELECT id, status, kind FROM settlement.batch'],
   ['supply.request', 'id', 'SELECT id, status FROM supply.request'],
   ['chain.tx_request', 'id', 'SELECT id, key, state FROM chain.tx_request'],
+  ['settlement.state', 'place', `SELECT 'row' AS place, status, reason FROM settlement.state`],
+  ['settlement.incident', 'id', 'SELECT id, kind FROM settlement.incident'],
+  ['chain.tx_attempt', 'hash', 'SELECT request, hash, kind FROM chain.tx_attempt'],
+  ['chain.breaker', 'place', `SELECT name || '/' || scope AS place, * FROM chain.breaker`],
   ['platform.stream_head', 'stream', 'SELECT * FROM platform.stream_head'],
   [
     'platform.consumer_position',

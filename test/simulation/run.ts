@@ -27,6 +27,19 @@ const withinMs = whole(values.within, 0)
 const least = whole(values.least, 1)
 /** Seeds between two reports of progress. */
 const every = whole(values.every, 1)
+const FIGURES = [
+  'orders',
+  'trades',
+  'batches',
+  'withdrawals',
+  'crashes',
+  'reorgs',
+  'cancels',
+  'halts',
+  'resumes',
+  'steps',
+  'virtualMs',
+] as const
 const total = {
   seeds: 0,
   orders: 0,
@@ -35,6 +48,9 @@ const total = {
   withdrawals: 0,
   crashes: 0,
   reorgs: 0,
+  cancels: 0,
+  halts: 0,
+  resumes: 0,
   steps: 0,
   virtualMs: 0,
 }
@@ -56,17 +72,7 @@ function report(fields: object): void {
 
 function add(result: RunResult): void {
   total.seeds += 1
-  for (const key of [
-    'orders',
-    'trades',
-    'batches',
-    'withdrawals',
-    'crashes',
-    'reorgs',
-    'steps',
-    'virtualMs',
-  ] as const)
-    total[key] += result[key]
+  for (const key of FIGURES) total[key] += result[key]
 }
 
 function progress(type: string): void {

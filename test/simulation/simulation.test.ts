@@ -19,7 +19,12 @@ const LEAST_SEEN = {
   withdrawals: 1500,
   crashes: 400,
   reorgs: 1000,
+  cancels: 250,
+  halts: 50,
+  resumes: 50,
 } as const
+const FIGURES = ['orders', 'trades', 'batches', 'withdrawals', 'crashes', 'reorgs'] as const
+const DEEDS = ['cancels', 'halts', 'resumes'] as const
 /** Most faults show in the first seed; the rarest in one of a hundred. */
 const SEEDS_PER_FAULT = 1000
 
@@ -38,14 +43,7 @@ describe('the whole node in one seeded run', () => {
     const reports = (await Promise.all(lanes)).flat()
     expect(failureIn(reports)).toBeUndefined()
     expect(sumOf(reports, 'seeds')).toBe(SEEDS)
-    for (const figure of [
-      'orders',
-      'trades',
-      'batches',
-      'withdrawals',
-      'crashes',
-      'reorgs',
-    ] as const)
+    for (const figure of [...FIGURES, ...DEEDS])
       expect(sumOf(reports, figure), figure).toBeGreaterThan(LEAST_SEEN[figure])
   }, 600_000)
 

@@ -73,6 +73,12 @@ function requestRow(view: View, row: Row): Row {
   }
 }
 
+/** As those see it who ask for one transaction, or for a page of them. */
+function foundRow(view: View, row: Row): Row {
+  const full = requestRow(view, row)
+  return { ...full, hash: full['found_hash'] }
+}
+
 function picked(row: Row | undefined, names: readonly string[]): Row {
   return Object.fromEntries(names.map((name) => [name, row?.[name] ?? null]))
 }
@@ -359,10 +365,26 @@ export const CHAIN_STATEMENTS: readonly StatementPattern[] = [
     /FROM chain\.tx_request r LEFT JOIN .* WHERE r\.key = \$1$/,
     (view, p) => {
       const row = findByKey(view, p[0])
-      if (row === undefined) return []
-      const full = requestRow(view, row)
-      return [{ ...full, hash: full['found_hash'] }]
+      return row === undefined ? [] : [foundRow(view, row)]
     },
+  ],
+  [
+    /FROM chain\.tx_request r LEFT JOIN .* WHERE r\.id = \$1$/,
+    (view, p) => {
+      const row = view.get('chain.tx_request', text(p[0]))
+      return row === undefined ? [] : [foundRow(view, row)]
+    },
+  ],
+  [
+    /FROM chain\.tx_request r LEFT JOIN .* WHERE \(\$1::text IS NULL OR r\.state/,
+    (view, [state, signer, , limit]) =>
+      view
+        .rows('chain.tx_request')
+        .filter((row) => state === null || row['state'] === state)
+        .filter((row) => signer === null || row['signer'] === signer)
+        .toSorted((a, b) => text(b['id']).localeCompare(text(a['id'])))
+        .slice(0, Number(limit))
+        .map((row) => foundRow(view, row)),
   ],
   [
     /^SELECT state FROM chain\.tx_request WHERE id = \$1 FOR UPDATE$/,
@@ -401,6 +423,15 @@ export const CHAIN_STATEMENTS: readonly StatementPattern[] = [
   [
     /^SELECT name, scope, is_open, reason, .* FROM chain\.breaker ORDER BY/,
     (view) => view.rows('chain.breaker'),
+  ],
+  [
+    /FROM chain\.breaker WHERE name = \$1 ORDER BY scope FOR UPDATE$/,
+    (view, p) => {
+      const found = view.rows('chain.breaker').filter((row) => row['name'] === p[0])
+      for (const row of found)
+        view.lock('chain.breaker', `${text(p[0])}/${text(row['scope'])}`, 'update')
+      return found
+    },
   ],
   [/^UPDATE chain\.breaker SET is_open/, changeBreaker],
   [

@@ -1,9 +1,8 @@
-import { AppError } from '#kernel/errors.ts'
 import { idFromUuid } from '#kernel/id.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
 import type { SimulatedChain } from './chain.ts'
 import type { Invariants } from './invariants.ts'
-import type { NodeProcess } from './node.ts'
+import type { Requester } from './requester.ts'
 import type { World } from './world.ts'
 
 export const ACCOUNTS = [16, 17, 18, 19] as const
@@ -11,20 +10,11 @@ export const CASH = 0
 const BASE = 1
 const GOLD = 3
 const MARKET = 'BLDG-USD'
-const PATIENCE_MS = 2500
-const UNKNOWN = new Set([
-  'platform.unavailable',
-  'platform.fenced',
-  'platform.idempotency_running',
-  'ledger.duplicate_command',
-])
-
 export interface WorkloadOptions {
   readonly world: World
   readonly chain: SimulatedChain
   readonly invariants: Invariants
-  /** A process of the node that lives and takes requests. */
-  readonly anyNode: () => NodeProcess | undefined
+  readonly requester: Requester
 }
 
 interface Acknowledged {
@@ -34,8 +24,6 @@ interface Acknowledged {
   readonly id: string
   readonly sequence: bigint
 }
-
-type Answer<T> = { readonly value: T } | { readonly error: unknown } | 'lost'
 
 const wallet = (account: number): string => `0x${account.toString(16).padStart(40, '0')}`
 
@@ -79,15 +67,9 @@ export class Workload {
 
   #work(task: () => Promise<void>): void {
     this.#working += 1
-    task().then(
-      () => {
-        this.#working -= 1
-      },
-      (error: unknown) => {
-        const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-        this.#options.world.violate('requests are answered as declared', text)
-      },
-    )
+    this.#options.requester.run(task, () => {
+      this.#working -= 1
+    })
   }
 
   async #openDoors(): Promise<void> {
@@ -101,7 +83,8 @@ export class Workload {
       type: 'list_asset' as const,
       token: `0x${one.asset.toString(16).padStart(40, '0')}`,
     }))
-    for (const command of list) await this.#insist((node) => node.ledger.submit(command))
+    for (const command of list)
+      await this.#options.requester.insist((node) => node.ledger.submit(command))
     const market = {
       type: 'create_market',
       symbol: MARKET,
@@ -115,13 +98,13 @@ export class Workload {
       taker_fee_bps: 10,
       market_collar_bps: 500,
     }
-    await this.#insist((node) => node.ledger.submit(market as never))
+    await this.#options.requester.insist((node) => node.ledger.submit(market as never))
   }
 
   async #person(account: number): Promise<void> {
     const { world } = this.#options
     while (!this.#isOver) {
-      await this.#rest(world.between(10, 220))
+      await this.#options.requester.rest(world.between(10, 220))
       const dice = world.rng.below(100)
       if (dice < 62) await this.#order(account)
       else if (dice < 74) await this.#cancel(account)
@@ -145,7 +128,7 @@ export class Workload {
       client_order_id: key,
     }
     const trader = { accountId: `acc_${account}`, chainAccount: account }
-    const answer = await this.#insist(
+    const answer = await this.#options.requester.insist(
       async (node) => {
         const placed = await node.trading.placeOrder(
           trader,
@@ -164,7 +147,9 @@ export class Workload {
     const order = own[this.#options.world.rng.below(Math.max(1, own.length))]
     if (order === undefined) return
     const trader = { accountId: `acc_${account}`, chainAccount: account }
-    await this.#insist((node) => node.trading.cancelOrder(trader, idFromUuid('order', order.id)))
+    await this.#options.requester.insist((node) =>
+      node.trading.cancelOrder(trader, idFromUuid('order', order.id)),
+    )
   }
 
   #deposit(account: number): void {
@@ -187,7 +172,7 @@ export class Workload {
       amount: `${1 + world.rng.below(40)}`,
       key: this.#key(),
     }
-    const answer = await this.#insist(
+    const answer = await this.#options.requester.insist(
       async (node) => (await node.payments.requestWithdrawal(request)).result.id,
     )
     if ('value' in answer) this.withdrawals.add(answer.value)
@@ -203,7 +188,7 @@ export class Workload {
       changeAtoms: BigInt(1 + world.rng.below(1000)),
       beneficiary: account,
     }
-    await this.#insist((node) =>
+    await this.#options.requester.insist((node) =>
       inTransaction(node.database, (tx) => node.supply.propose(tx, proposal)),
     )
   }
@@ -211,60 +196,5 @@ export class Workload {
   #key(): string {
     this.#keys += 1
     return `key-${this.#keys}`
-  }
-
-  /** Asks until the outcome is known; refusals count as known. */
-  async #insist<T>(
-    request: (node: NodeProcess) => Promise<T>,
-    answered: (value: T) => void = () => undefined,
-  ): Promise<{ readonly value: T } | { readonly refused: string; readonly isDoubtful: boolean }> {
-    let isDoubtful = false
-    for (;;) {
-      const answer = await this.#ask(request, answered)
-      if (answer !== 'lost') {
-        if ('value' in answer) return answer
-        const { error } = answer
-        if (!(error instanceof AppError)) throw error
-        if (!UNKNOWN.has(error.code)) return { refused: error.code, isDoubtful }
-      }
-      isDoubtful = true
-      await this.#rest(this.#options.world.between(20, 300))
-    }
-  }
-
-  #ask<T>(
-    request: (node: NodeProcess) => Promise<T>,
-    answered: (value: T) => void,
-  ): Promise<Answer<T>> {
-    const { world, anyNode } = this.#options
-    const { promise, resolve } = Promise.withResolvers<Answer<T>>()
-    const node = anyNode()
-    if (node === undefined) {
-      world.later(10, () => resolve('lost'))
-      return promise
-    }
-    const { process } = node
-    world.later(PATIENCE_MS, () => resolve('lost'))
-    world.schedule(
-      0.2,
-      () => {
-        request(node).then(
-          (value) => {
-            if (!process.isAlive) return
-            answered(value)
-            world.later(0.2, () => resolve({ value }))
-          },
-          (error: unknown) => {
-            if (process.isAlive) world.later(0.2, () => resolve({ error }))
-          },
-        )
-      },
-      process,
-    )
-    return promise
-  }
-
-  #rest(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#options.world.later(ms, resolve))
   }
 }

@@ -28,7 +28,12 @@ export class TestApi {
   readonly server: HttpServer
 
   constructor(routes: readonly Route[], authenticator: Authenticator, allowances?: Allowances) {
-    this.document = buildOpenApi(routes, { title: 'Test', version: '1', description: 'Test' })
+    this.document = buildOpenApi(routes, {
+      title: 'Test',
+      version: '1',
+      description: 'Test',
+      idempotencyKeepHours: 24,
+    })
     this.server = new HttpServer({
       routes,
       authenticator,

@@ -41,6 +41,8 @@ export class SandboxFailure extends Error {
 
 const TOLD_LINES = 25
 const LOGGED_LINES = 40
+/** More than a node takes that gives its services all the time they may have. */
+const STOP_PATIENCE_MS = 120_000
 const LINE_LENGTH = 400
 const PEERS_FILE = 'peers.json'
 
@@ -92,7 +94,7 @@ export class Sandbox {
   private constructor(
     home: string,
     env: Readonly<Record<string, string>>,
-    { startTimeoutMs = 120_000, peers = [] }: SandboxOptions,
+    { startTimeoutMs = 240_000, peers = [] }: SandboxOptions,
   ) {
     this.home = home
     this.#env = env
@@ -255,7 +257,7 @@ export class Sandbox {
   async dispose(): Promise<void> {
     if (this.#child !== undefined || this.#peers.length > 0) await this.stop()
     const reset = this.#spawn(['reset'])
-    await ended(reset, 30_000)
+    await ended(reset, STOP_PATIENCE_MS)
     rmSync(this.home, { recursive: true, force: true })
     Sandbox.#live.delete(this)
   }
@@ -277,7 +279,7 @@ export class Sandbox {
   async #endPeers(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const peers = this.#peers.splice(0)
     for (const peer of peers) peer.kill(signal)
-    await Promise.all(peers.map(async (peer) => ended(peer, 30_000)))
+    await Promise.all(peers.map(async (peer) => ended(peer, STOP_PATIENCE_MS)))
   }
 
   #spawn(argv: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
@@ -327,7 +329,7 @@ export class Sandbox {
     const child = this.#child
     if (child === undefined) return null
     child.kill(signal)
-    await ended(child, 30_000)
+    await ended(child, STOP_PATIENCE_MS)
     this.#child = undefined
     return child.exitCode
   }

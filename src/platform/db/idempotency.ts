@@ -111,3 +111,28 @@ export async function keepIdempotency(
     [record.scope, record.operation, record.key, record.inputHash, record.resource],
   )
 }
+
+/**
+ * Forgets the oldest keys that are kept for longer than that, at most so many, and returns their
+ * number. A request that runs has no row yet: its row comes with its outcome. An hour is far more
+ * than whoever found no row, and the engine that remembers recent ones, needs of them.
+ */
+export async function pruneIdempotency(
+  tx: Tx,
+  options: { readonly keepHours: number; readonly atMost: number },
+): Promise<number> {
+  const rows = await tx.query<{ removed: bigint }>(
+    `WITH old AS (
+       SELECT scope, operation, key FROM platform.idempotency
+       WHERE created_at < clock_timestamp() - make_interval(hours => $1)
+       ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+     ), gone AS (
+       DELETE FROM platform.idempotency USING old
+       WHERE (idempotency.scope, idempotency.operation, idempotency.key)
+         = (old.scope, old.operation, old.key) RETURNING 1
+     )
+     SELECT count(*) AS removed FROM gone`,
+    [options.keepHours, options.atMost],
+  )
+  return Number(rows[0]?.removed ?? 0n)
+}

@@ -8,6 +8,7 @@ export interface ApiInfo {
   readonly title: string
   readonly version: string
   readonly description?: string
+  readonly idempotencyKeepHours: number
 }
 
 export type OpenApiDocument = Readonly<Record<string, unknown>>
@@ -15,11 +16,15 @@ export type OpenApiDocument = Readonly<Record<string, unknown>>
 type JsonSchema = Readonly<Record<string, unknown>>
 
 /** The OpenAPI 3.1 document of these routes, in a fixed order, so that it can be compared. */
-export function buildOpenApi(routes: readonly Route[], info: ApiInfo): OpenApiDocument {
+export function buildOpenApi(routes: readonly Route[], api: ApiInfo): OpenApiDocument {
+  const { idempotencyKeepHours, ...info } = api
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes.toSorted(byPlace)) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(route) }
+    paths[path] = {
+      ...paths[path],
+      [route.method.toLowerCase()]: describeRoute(route, idempotencyKeepHours),
+    }
   }
   return {
     openapi: '3.1.0',
@@ -48,7 +53,7 @@ function byPlace(a: Route, b: Route): number {
   return left < right ? -1 : 1
 }
 
-function describeRoute(route: Route): JsonSchema {
+function describeRoute(route: Route, keepHours: number): JsonSchema {
   const isPublic = route.permission === 'public'
   return {
     operationId: route.id,
@@ -58,7 +63,7 @@ function describeRoute(route: Route): JsonSchema {
     parameters: [
       ...describeParameters(route.params, 'path'),
       ...describeParameters(route.query, 'query'),
-      ...describeKey(route),
+      ...describeKey(route, keepHours),
     ],
     ...(route.hasBody && {
       requestBody: {
@@ -83,14 +88,14 @@ function describeParameters(schema: z.ZodType, place: 'path' | 'query'): readonl
   }))
 }
 
-function describeKey({ idempotent }: Route): readonly JsonSchema[] {
+function describeKey({ idempotent }: Route, keepHours: number): readonly JsonSchema[] {
   if (idempotent === undefined) return []
   return [
     {
       name: 'Idempotency-Key',
       in: 'header',
       required: idempotent === 'required',
-      description: 'The same key and body give the same resource; another body is refused',
+      description: `The same key and body give the same resource; another body is refused. A key is remembered for ${keepHours} hours`,
       schema: { type: 'string', minLength: 1, maxLength: 255 },
     },
   ]

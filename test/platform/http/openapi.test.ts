@@ -39,6 +39,7 @@ const document = buildOpenApi([placeOrder, listOrders], {
   title: 'T',
   version: '1',
   description: 'D',
+  idempotencyKeepHours: 24,
 })
 
 /** Every object schema with fields, by its place. */
@@ -66,7 +67,12 @@ describe('the OpenAPI document', () => {
           { name: 'id', in: 'path', required: true, schema: { type: 'string' } },
           { name: 'limit', in: 'query', required: false, schema: { type: 'integer' } },
           { name: 'cursor', in: 'query', required: false },
-          { name: 'Idempotency-Key', in: 'header', required: true },
+          {
+            name: 'Idempotency-Key',
+            in: 'header',
+            required: true,
+            description: expect.stringContaining('remembered for 24 hours'),
+          },
         ],
         requestBody: {
           content: { 'application/json': { schema: { required: ['price'] } } },

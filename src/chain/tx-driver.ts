@@ -49,6 +49,7 @@ export interface TxDriverOptions {
 /** Steps of one request in one turn: it ends in far fewer. */
 const MOST_STEPS = 10
 const CANCELLED = 'cancelled by an operator'
+const USED = 'somebody else used its key, and not for good yet'
 /** A request may wait for so long without a word. */
 const QUIET_MS = 2000
 /** What the chain says needs no place among others. */
@@ -290,13 +291,12 @@ export class TxDriver {
     turn: Turn,
   ): Promise<boolean> {
     const { request } = course
-    const { database, deployment, signers } = this.#options
+    const { deployment, signers } = this.#options
     const signer = signers[request.signer]
     const { address } = signer
     const isNew = request.nonce === undefined
-    const nonce =
-      request.nonce ??
-      nextNonce(await this.#chainNonce(request.signer), await findLastNonce(database, address))
+    const nonce = request.nonce ?? (await this.#findNonce(request.signer, turn))
+    if (nonce === undefined) return wait(request, USED, turn)
     const call =
       kind === 'cancel'
         ? ({ to: address, data: '0x' } as const)
@@ -355,6 +355,17 @@ export class TxDriver {
   async #market(turn: Turn): Promise<Market> {
     turn.market ??= await this.#options.endpoint.readMarket()
     return turn.market
+  }
+
+  /** Undefined while somebody else's transactions may still be torn off. */
+  async #findNonce(role: SignerRole, { cursor }: Turn): Promise<number | undefined> {
+    const { database, endpoint, signers } = this.#options
+    const { address } = signers[role]
+    const lastGiven = await findLastNonce(database, address)
+    const nonce = nextNonce(await this.#chainNonce(role), lastGiven)
+    if (nonce !== undefined || cursor === undefined) return nonce
+    const { latest, final } = await endpoint.readCounts(address, cursor.final.number)
+    return nextNonce(latest, lastGiven, final)
   }
 
   async #chainNonce(role: SignerRole): Promise<number> {

@@ -67,9 +67,12 @@ export class TxManager implements Service {
   readonly #driver: TxDriver
   readonly #loop: Loop
   readonly #open: GaugeMetric
+  readonly #held: GaugeMetric
   readonly #unlisten: (() => void)[] = []
   #term: bigint | undefined
   #notes: string[] = []
+  /** Each waits for a person, with the reason. */
+  #heldNotes: string[] = []
   #blocked: string | undefined
 
   constructor(options: TxManagerOptions) {
@@ -82,6 +85,7 @@ export class TxManager implements Service {
     this.#board = this.#makeBoard()
     this.#driver = this.#makeDriver()
     this.#open = metrics.gauge('transactions_open', 'Requests that are not over')
+    this.#held = metrics.gauge('transactions_held', 'Requests that wait for a person')
     this.#loop = new Loop({
       name: this.name,
       intervalMs: options.pollMs ?? POLL_MS,
@@ -103,12 +107,16 @@ export class TxManager implements Service {
     await this.#loop.stop()
   }
 
-  /** An open breaker alone is for operators to see: the node stays ready. */
+  /**
+   * An open breaker and what is held are for operators to see and decide: the node stays ready, and
+   * names them.
+   */
   health(): Health {
     const health = this.#loop.health()
     if (!health.ok) return health
     if (this.#notes.length > 0) return { ok: false, detail: firstOf(this.#notes) }
-    return this.#blocked === undefined ? health : { ok: true, detail: this.#blocked }
+    const open = [...(this.#blocked === undefined ? [] : [this.#blocked]), ...this.#heldNotes]
+    return open.length === 0 ? health : { ok: true, detail: firstOf(open) }
   }
 
   #makeBoard(): BreakerBoard {
@@ -168,6 +176,9 @@ export class TxManager implements Service {
     for (const role of SIGNER_ROLES) await this.#drive(role, open, turn, signal)
     if (turn.feeTrouble !== undefined) await this.#check(turn)
     this.#notes = [...turn.notes, ...open.flatMap((request) => this.#complaintsOf(request))]
+    const held = open.filter(({ state }) => state === 'held')
+    this.#held.set(held.length)
+    this.#heldNotes = held.map(({ key, error }) => `${key} is held: ${error ?? ''}`)
     this.#blocked = SIGNER_ROLES.map((role) => blockedBy(turn.breakers, role)).find(Boolean)
   }
 
@@ -180,7 +191,9 @@ export class TxManager implements Service {
   #standDown(): void {
     this.#board.standDown()
     this.#open.set(0)
+    this.#held.set(0)
     this.#notes = []
+    this.#heldNotes = []
     this.#blocked = undefined
   }
 
@@ -211,8 +224,7 @@ export class TxManager implements Service {
 
   #complaintsOf(request: OpenRequest): readonly string[] {
     const { patienceMs = PATIENCE_MS } = this.#options
-    const { key, state, error, ageMs } = request
-    if (state === 'held') return [`${key} is held: ${error ?? ''}`]
+    const { key, state, ageMs } = request
     const isLate = ['signed', 'broadcast', 'cancelling'].includes(state) && ageMs > patienceMs
     return isLate ? [`${key} is unmined for ${Math.round(ageMs / 1000)} s`] : []
   }

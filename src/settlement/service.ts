@@ -296,12 +296,13 @@ export class SettlementService {
     })
   }
 
+  /** All that failed: a reorg may have brought back one before them, which is on its way by itself. */
   async #sendAgain(tx: Tx): Promise<void> {
-    const open = await store.findOpenBatch(tx)
-    if (open?.status !== 'reverted') return
-    const txKey = batchTxKey(open.id, open.attempt + 1)
-    await store.setNextAttempt(tx, open, txKey)
-    await this.#request(tx, { ...open, txKey })
+    for (const failed of await store.listReverted(tx)) {
+      const txKey = batchTxKey(failed.id, failed.attempt + 1)
+      await store.setNextAttempt(tx, failed, txKey)
+      await this.#request(tx, { ...failed, txKey })
+    }
   }
 
   /** As far as nothing waits: to the first internal transfer when every trade batch is final. */

@@ -195,6 +195,14 @@ export async function listBatches(db: Db, page: PageRequest): Promise<readonly B
   return rows.map(toBatch)
 }
 
+/** Batches that failed, in their order. */
+export async function listReverted(tx: Tx): Promise<readonly Batch[]> {
+  const rows = await tx.query<BatchRow>(
+    `SELECT ${COLUMNS} FROM settlement.batch WHERE status = 'reverted' ORDER BY sequence`,
+  )
+  return rows.map(toBatch)
+}
+
 /** Batches that no longer change place but still lack their gas, or whose request is not closed. */
 export async function listMinedWithoutGas(db: Db): Promise<readonly Batch[]> {
   const rows = await db.query<BatchRow>(
@@ -212,7 +220,11 @@ export async function hasUnfinalBatch(db: Db): Promise<boolean> {
   return rows.length > 0
 }
 
-/** The batches of these heads with their deltas, as the ledger is told of them. */
+/**
+ * The batches of these heads with their deltas, as the ledger is told of them. An abandoned one may
+ * have been in blocks that left the chain, which an engine that is late still reads; where another has
+ * its head, that one counts.
+ */
 export async function listKnownBatches(
   db: Db,
   heads: readonly string[],
@@ -224,7 +236,7 @@ export async function listKnownBatches(
        SELECT coalesce(jsonb_agg(jsonb_build_array(account, asset, amount::text)
          ORDER BY account, asset), '[]')
        FROM settlement.delta WHERE delta.batch = batch.id) AS deltas
-     FROM settlement.batch WHERE head = ANY ($1) AND status <> 'abandoned'`,
+     FROM settlement.batch WHERE head = ANY ($1) ORDER BY status <> 'abandoned'`,
     [heads],
   )
   return new Map(rows.map((row) => [row.head, knownBatch(toBatch(row), row.deltas)]))

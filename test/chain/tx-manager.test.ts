@@ -240,7 +240,9 @@ it('holds a request whose nonce somebody else used with the same key, and says s
   const manager = await manage()
   const held = await state('register:20', 'held')
   expect(held.error).toContain('another transaction')
-  await until(() => manager.health().detail?.includes('is held'))
+  await until(() => manager.health().detail?.includes('register:20 is held: '))
+  expect(manager.health().ok).toBe(true)
+  expect(await lab.metrics.render()).toMatch(/transactions_held 1\n/)
 })
 
 it('complains about what stays unmined', async () => {

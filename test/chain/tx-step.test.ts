@@ -162,7 +162,7 @@ class Model {
           break
         }
         this.take(request, step)
-        if (step.type === 'simulate') this.sign(request, queue.unmined)
+        if (step.type === 'simulate' && !this.sign(request, queue.unmined)) break
       }
       queue.pass(this.row(request))
     }
@@ -200,16 +200,20 @@ class Model {
     }
   }
 
-  sign(request: Request, unmined: number): void {
+  /** False while strangers' bytes may still be torn off. */
+  sign(request: Request, unmined: number): boolean {
     const market = { maxFeeWei: this.market, priorityFeeWei: 1n }
     const simulation = { type: 'succeeded', gas: 40_000n } as const
     const facts = { simulation, unmined, gasCap: undefined, market, ceilingWei: CEILING }
     expect(judgeRequest(facts).type).toBe('sign')
-    const nonce = nextNonce(this.count(), this.given.at(-1))
+    const final = this.blocks.slice(0, this.finalHeight).flat().length
+    const nonce = nextNonce(this.count(), this.given.at(-1), final)
+    if (nonce === undefined) return false
     this.given.push(nonce)
     request.nonce = nonce
     request.state = 'signed'
     this.attempt(request, 'intent', this.market)
+    return true
   }
 
   reprice(request: Request, kind: AttemptKind): boolean {

@@ -113,7 +113,15 @@ describe('nonces and gas', () => {
     expect(nextNonce(0, undefined)).toBe(0)
     expect(nextNonce(7, undefined)).toBe(7)
     expect(nextNonce(7, 9)).toBe(10)
-    expect(nextNonce(12, 9)).toBe(12)
+    expect(nextNonce(10, 9)).toBe(10)
+  })
+
+  it('takes no nonce behind those of others until theirs are final', () => {
+    expect(nextNonce(12, 9)).toBeUndefined()
+    expect(nextNonce(12, 9, 9)).toBeUndefined()
+    expect(nextNonce(12, 9, 11)).toBeUndefined()
+    expect(nextNonce(12, 9, 12)).toBe(12)
+    expect(nextNonce(10, 9, 9)).toBe(10)
   })
 
   it('adds a fifth within the caps', () => {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { computeAddress, JsonRpcProvider } from 'ethers'
 import { Client as PgClient } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { at, isBody, rows, text } from '../../scripts/body.ts'
+import { isBody, rows, text } from '../../scripts/body.ts'
 import { ApiContract } from '../support/api-contract.ts'
 import { Client, until } from '../support/client.ts'
 import { freePort } from '../../scripts/free-port.ts'
@@ -268,12 +268,8 @@ describe('restoring a backup', () => {
   })
 })
 
-/** Whether all is well but the transactions that a restore holds, which wait for a person. */
+/** Ready, though the transactions that a restore holds wait for a person. */
 async function isUp(api: string): Promise<boolean> {
   const response = await fetch(`${api}/readyz`).catch(() => undefined)
-  const services = response === undefined ? undefined : at(await response.json(), 'services')
-  if (!isBody(services)) return false
-  return Object.values(services).every(
-    (health) => at(health, 'ok') === true || String(at(health, 'detail')).includes('is held:'),
-  )
+  return response?.status === 200
 }

@@ -2,12 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { PaymentsService } from '#payments/service.ts'
 import { withdrawalId } from '#payments/withdrawal.ts'
 import { inTransaction } from '#platform/db/transaction.ts'
+import { PgLog } from '#platform/events/pg-log.ts'
 import { newUuid } from '#platform/crypto.ts'
 import { ZERO_HASH } from '#settlement/batch.ts'
 import type { SettlementModule } from '#settlement/module.ts'
 import type { Settler } from '#settlement/settler.ts'
 import type { SupplyService } from '#supply/service.ts'
 import { order } from '../support/commands.ts'
+import { silentLog } from '../support/database.ts'
 import type { Engine } from '../support/engine.ts'
 import type { ModelChain } from './model-chain.ts'
 import { event, NEVER, startRig, TX, wallet, type Rig } from './rig.ts'
@@ -265,6 +267,28 @@ describe('settlement', () => {
     expect((await settlement.mirror.reconcile()).differences).toEqual([])
   })
 
+  it('sends a failed batch again also where a reorg took back the one before it', async () => {
+    await trade()
+    await settlement.service.settle()
+    await chain.mine()
+    await arrive()
+    await trade()
+    await settlement.service.settle()
+    chain.fail('reject')
+    await chain.mine()
+    await arrive()
+    await turn()
+    await chain.retract()
+    await chain.retract()
+    await arrive()
+    expect(await batches()).toMatchObject([{ status: 'reverted' }, { status: 'submitted' }])
+    chain.fail(undefined)
+    await settlement.service.resume('unpaused', 'usr_operator')
+    await mineAll()
+    await mineAll()
+    expect(await batches()).toMatchObject([{ status: 'final' }, { status: 'final' }])
+  })
+
   it('tells each trade how far its settlement is', async () => {
     await trade()
     const sequence = (await engine.ledger.journalHead()).sequence
@@ -367,6 +391,27 @@ describe('a supply change', () => {
     expect((await settlement.service.settle()).sequence).toBe(1n)
     await mineAll()
     expect((await batches())[0]).toMatchObject({ kind: 'trade', status: 'final' })
+  })
+
+  it('that was taken back and abandoned is known to an engine that is late', async () => {
+    await propose(900n)
+    await turn()
+    await rig.consumer.stop()
+    await chain.mine()
+    await chain.retract()
+    const [batch] = await batches()
+    const txKey = batch?.txKey ?? ''
+    await inTransaction(engine.database, (tx) => chain.recallTransaction(tx, txKey))
+    await turn()
+    expect(await batches()).toMatchObject([{ status: 'abandoned' }])
+    const { leadership, sequencer, database } = engine
+    const events = new PgLog({ database, log: silentLog })
+    const late = settlement.makeConsumer({ events, engine: sequencer, leadership, payments })
+    await late.start(NEVER)
+    await arrive()
+    await late.stop()
+    expect((await settlement.service.readState()).status).toBe('running')
+    expect((await engine.ledger.getBalance(16n, 3)).incoming).toBe(0n)
   })
 
   it('makes no room for a mint while a burn may still fail', async () => {

@@ -1,24 +1,23 @@
 import { createHash } from 'node:crypto'
-import { AbiCoder, keccak256, Transaction } from 'ethers'
-import { EVENT_LAYOUTS } from '#chain/decoders.ts'
+import { keccak256, Transaction } from 'ethers'
 import { bloomBits } from '#chain/bloom.ts'
 import type { Hex } from '#chain/hex.ts'
-import { interfaceOf } from '#chain/contracts/abi-adapter.ts'
-import { genesisHead, headOf } from '#settlement/keccak-adapter.ts'
-import { decodeRecords } from '#settlement/records.ts'
-import { sumByAsset } from '#settlement/netting.ts'
-import type { BatchHeader } from '#settlement/batch.ts'
+import {
+  copyState,
+  execute,
+  firstState,
+  Reverted,
+  VAULT,
+  type ChainState,
+  type Log,
+  type WalletCall,
+} from './clearing-house.ts'
 import type { World } from './world.ts'
 
-export const CHAIN_ID = 31_337
-export const VAULT: Hex = '0x5fbdb2315678afecb367f032d93f642f64180aa3'
-export const REGISTRY: Hex = '0x00000000000000000000000000000000000000aa'
-export const INVESTORS: Hex = '0x00000000000000000000000000000000000000bb'
-export const SUPPLY: Hex = '0x00000000000000000000000000000000000000cc'
 const SLOT_SECONDS = 1
 const GENESIS_SECONDS = 1_799_999_000
-const KINDS = ['', 'trade', 'supply', 'heartbeat'] as const
 const TIP = 1_000_000_000n
+const HIGH_FEE = 1_000_000_000_000n
 
 /** A transaction of a wallet or of the node, as the pool keeps it. */
 export interface PooledTransaction {
@@ -34,42 +33,11 @@ export interface PooledTransaction {
   readonly call?: WalletCall
 }
 
-export type WalletCall =
-  | {
-      readonly type: 'deposit'
-      readonly account: number
-      readonly asset: number
-      readonly amount: bigint
-    }
-  | {
-      readonly type: 'register'
-      readonly account: number
-      readonly wallet: string
-      readonly class: number
-    }
-
-interface Log {
-  readonly address: Hex
-  readonly topics: readonly Hex[]
-  readonly data: Hex
-}
-
 interface Included {
   readonly transaction: PooledTransaction
   readonly status: 0 | 1
   readonly logs: readonly Log[]
   readonly firstLog: number
-}
-
-/** The contracts' storage after a block. */
-export interface ChainState {
-  readonly lanes: Map<string, bigint>
-  readonly totals: Map<number, bigint>
-  readonly supplies: Map<number, bigint>
-  readonly paid: Set<string>
-  readonly nonces: Map<string, number>
-  head: string
-  sequence: bigint
 }
 
 export interface SimulatedBlock {
@@ -81,65 +49,6 @@ export interface SimulatedBlock {
   readonly included: readonly Included[]
   readonly bloom: Hex
   readonly state: ChainState
-}
-
-class Reverted extends Error {}
-
-const FUNCTIONS = [
-  'settle',
-  'withdraw',
-  'head',
-  'sequence',
-  'threshold',
-  'totalOf',
-  'turnoverOf',
-  'balancesOf',
-] as const
-type FunctionName = (typeof FUNCTIONS)[number]
-interface DecodedCall {
-  readonly name: FunctionName
-  readonly values: readonly unknown[]
-}
-const layouts = new Map(
-  FUNCTIONS.map((name) => {
-    const fragment = interfaceOf('ClearingHouse').getFunction(name)
-    if (fragment === null) throw new TypeError(name)
-    return [fragment.selector, { name, inputs: fragment.inputs }] as const
-  }),
-)
-const decodedCalls = new Map<string, DecodedCall>()
-
-/** What calldata of the clearing house says; the same bytes come again and again. */
-export function decodeCall(data: string): DecodedCall | undefined {
-  const known = decodedCalls.get(data)
-  if (known !== undefined) return known
-  const layout = layouts.get(data.slice(0, 10))
-  if (layout === undefined) return undefined
-  const values = AbiCoder.defaultAbiCoder().decode(layout.inputs, `0x${data.slice(10)}`)
-  const call = { name: layout.name, values: [...values] }
-  if (decodedCalls.size > 2000) decodedCalls.clear()
-  decodedCalls.set(data, call)
-  return call
-}
-
-const word = (value: bigint | number): string =>
-  BigInt.asUintN(256, BigInt(value)).toString(16).padStart(64, '0')
-const topicWord = (value: bigint | number | string): Hex =>
-  typeof value === 'string' ? `0x${value.slice(2).padStart(64, '0')}` : `0x${word(value)}`
-
-function logOf(
-  address: Hex,
-  name: string,
-  indexed: readonly (bigint | number | string)[],
-  data: readonly (bigint | number | string)[],
-): Log {
-  const layout = EVENT_LAYOUTS.find((one) => one.name === name)
-  if (layout === undefined) throw new TypeError(`no event ${name}`)
-  return {
-    address,
-    topics: [layout.topic, ...indexed.map(topicWord)],
-    data: `0x${data.map((value) => topicWord(value).slice(2)).join('')}`,
-  }
 }
 
 const bloomCache = new Map<string, readonly number[]>()
@@ -185,16 +94,7 @@ export class SimulatedChain {
 
   constructor(world: World) {
     this.world = world
-    const state: ChainState = {
-      lanes: new Map(),
-      totals: new Map(),
-      supplies: new Map(),
-      paid: new Set(),
-      nonces: new Map(),
-      head: genesisHead(CHAIN_ID, VAULT),
-      sequence: 0n,
-    }
-    this.head = this.#seal(undefined, 0, [], state)
+    this.head = this.#seal(undefined, 0, [], firstState())
     this.#setHead(this.head)
   }
 
@@ -239,12 +139,23 @@ export class SimulatedChain {
       hash,
       from: `wallet ${this.#walletNonce}`,
       nonce: 0,
-      maxFee: 1_000_000_000_000n,
+      maxFee: HIGH_FEE,
       to: VAULT,
       data: '0x',
       isNodes: false,
       call,
     })
+    return hash
+  }
+
+  /** Somebody signs with a key of the node, and pays more than the node does. */
+  sendByHand(from: string, nonce: number): Hex {
+    const rival = this.pool.find((other) => other.from === from && other.nonce === nonce)
+    if (rival !== undefined) this.#pool.delete(rival.hash)
+    this.#salt += 1
+    const hash = this.#hash(`by hand ${this.#salt}`)
+    const own = { hash, from, nonce, to: from, data: '0x' }
+    this.#pool.set(hash, { ...own, maxFee: HIGH_FEE, isNodes: false })
     return hash
   }
 
@@ -304,7 +215,7 @@ export class SimulatedChain {
   }
 
   /** Replaces the last `depth` blocks by `length` others; transactions may get lost on the way. */
-  reorg(depth: number, length: number, lossShare: number): void {
+  reorg(depth: number, length: number, isLost: (transaction: PooledTransaction) => boolean): void {
     const base = this.ancestor(this.head, this.head.number - depth)
     if (base === undefined) return
     const orphaned: PooledTransaction[] = []
@@ -316,38 +227,12 @@ export class SimulatedChain {
       orphaned.unshift(...block.included.map(({ transaction }) => transaction))
     }
     for (const transaction of orphaned) {
-      const isLost = this.world.chance(lossShare)
-      if (!isLost) this.#pool.set(transaction.hash, transaction)
+      if (!isLost(transaction)) this.#pool.set(transaction.hash, transaction)
     }
     let tip = base
     for (let made = 0; made < length; made += 1) tip = this.#mineOn(tip, this.world.rng.next())
     this.world.trace('reorg', () => `${depth} blocks below ${this.head.number} become ${length}`)
     this.#setHead(tip)
-  }
-
-  /** Runs a call on a state; throws what would revert. */
-  execute(
-    state: ChainState,
-    transaction: Pick<PooledTransaction, 'to' | 'data' | 'call'>,
-  ): readonly Log[] {
-    if (transaction.call !== undefined) return this.#wallet(state, transaction.call)
-    if (transaction.to !== VAULT) return []
-    const call = decodeCall(transaction.data)
-    if (call?.name === 'settle') return this.#settle(state, call.values)
-    if (call?.name === 'withdraw') return this.#withdraw(state, call.values)
-    throw new Reverted(`no function ${transaction.data.slice(0, 10)}`)
-  }
-
-  copyState(state: ChainState): ChainState {
-    return {
-      lanes: new Map(state.lanes),
-      totals: new Map(state.totals),
-      supplies: new Map(state.supplies),
-      paid: new Set(state.paid),
-      nonces: new Map(state.nonces),
-      head: state.head,
-      sequence: state.sequence,
-    }
   }
 
   #setHead(block: SimulatedBlock): void {
@@ -357,7 +242,7 @@ export class SimulatedChain {
   }
 
   #mineOn(parent: SimulatedBlock, share: number): SimulatedBlock {
-    const state = this.copyState(parent.state)
+    const state = copyState(parent.state)
     const included: Included[] = []
     let logs = 0
     for (const transaction of this.#takeable(state, share)) {
@@ -388,10 +273,10 @@ export class SimulatedChain {
 
   #include(state: ChainState, transaction: PooledTransaction, firstLog: number): Included {
     state.nonces.set(transaction.from, transaction.nonce + 1)
-    if (transaction.isNodes && transaction.data === '0x')
+    if (transaction.call === undefined && transaction.data === '0x')
       return { transaction, status: 1, logs: [], firstLog }
     try {
-      const logs = this.execute(state, transaction)
+      const logs = execute(state, transaction)
       return { transaction, status: 1, logs, firstLog }
     } catch (error) {
       if (!(error instanceof Reverted)) throw error
@@ -399,67 +284,6 @@ export class SimulatedChain {
       this.onRevert(transaction, error.message)
       return { transaction, status: 0, logs: [], firstLog }
     }
-  }
-
-  #settle(state: ChainState, args: readonly unknown[]): readonly Log[] {
-    const [given, records] = args as readonly [Readonly<Record<string, string | bigint>>, string]
-    const header: BatchHeader = {
-      prevHead: given['prevHead'] as Hex,
-      sequence: BigInt(given['sequence'] ?? 0),
-      kind: KINDS[Number(given['kind'])] as BatchHeader['kind'],
-      closeTime: BigInt(given['closeTime'] ?? 0),
-      supplyAsset: Number(given['supplyAsset']),
-      supplyChange: BigInt(given['supplyChange'] ?? 0),
-      recordsHash: given['recordsHash'] as Hex,
-      tradesRoot: given['tradesRoot'] as Hex,
-      liabilitiesRoot: given['liabilitiesRoot'] as Hex,
-      journalHash: given['journalHash'] as Hex,
-    }
-    const head = headOf(header)
-    if (state.head === head) return []
-    if (header.prevHead !== state.head) throw new Reverted('WrongHead')
-    if (header.sequence !== state.sequence + 1n) throw new Reverted('WrongSequence')
-    const bytes = Buffer.from(records.slice(2), 'hex')
-    if (keccak256(bytes) !== header.recordsHash) throw new Reverted('WrongRecords')
-    const deltas = decodeRecords(bytes)
-    for (const [asset, sum] of sumByAsset(deltas)) {
-      const declared =
-        header.kind === 'supply' && asset === header.supplyAsset ? header.supplyChange : 0n
-      if (sum !== declared) throw new Reverted(`Unbalanced(${asset}, ${sum})`)
-    }
-    for (const { account, asset, amount } of deltas)
-      this.#move(state, account, asset, BigInt(amount))
-    if (header.kind === 'supply') {
-      bump(state.totals, header.supplyAsset, header.supplyChange)
-      bump(state.supplies, header.supplyAsset, header.supplyChange)
-    }
-    state.head = head
-    state.sequence = header.sequence
-    return [logOf(VAULT, 'BatchSettled', [header.sequence], [head, header.journalHash])]
-  }
-
-  #withdraw(state: ChainState, args: readonly unknown[]): readonly Log[] {
-    const [id, account, asset, amount] = args as readonly [Hex, bigint, bigint, bigint]
-    if (state.paid.has(id)) throw new Reverted('AlreadyPaid')
-    this.#move(state, Number(account), Number(asset), -amount)
-    bump(state.totals, Number(asset), -amount)
-    state.paid.add(id)
-    return [logOf(VAULT, 'Withdrawn', [id, account, asset], [amount])]
-  }
-
-  #wallet(state: ChainState, call: WalletCall): readonly Log[] {
-    if (call.type === 'register')
-      return [logOf(INVESTORS, 'AccountRegistered', [call.account, call.wallet], [call.class, 0])]
-    this.#move(state, call.account, call.asset, call.amount)
-    bump(state.totals, call.asset, call.amount)
-    return [logOf(VAULT, 'Deposited', [call.account, call.asset], [call.amount])]
-  }
-
-  #move(state: ChainState, account: number, asset: number, amount: bigint): void {
-    const key = `${account}/${asset}`
-    const after = (state.lanes.get(key) ?? 0n) + amount
-    if (after < 0n) throw new Reverted(`LaneUnderflow(${key})`)
-    state.lanes.set(key, after)
   }
 
   #seal(
@@ -490,12 +314,4 @@ export class SimulatedChain {
   #hash(text: string): Hex {
     return `0x${createHash('sha256').update(`${this.world.seed} ${text}`).digest('hex')}`
   }
-}
-
-function bump(map: Map<number, bigint>, key: number, by: bigint): void {
-  map.set(key, (map.get(key) ?? 0n) + by)
-}
-
-export function describeRevertOf(error: unknown): string | undefined {
-  return error instanceof Reverted ? error.message : undefined
 }

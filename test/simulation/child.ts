@@ -14,6 +14,10 @@ export interface ChildReport {
   readonly cancels?: number
   readonly halts?: number
   readonly resumes?: number
+  readonly holds?: number
+  readonly reverts?: number
+  readonly byHand?: number
+  readonly tornOff?: number
   readonly seedsPerSecond?: number
   readonly seed?: number
   readonly invariant?: string

@@ -1,13 +1,14 @@
 import { isJsonObject } from '#kernel/json.ts'
+import type { SimulatedBlock, SimulatedChain } from './chain.ts'
 import {
+  CHAIN_ID,
+  copyState,
   decodeCall,
   describeRevertOf,
-  CHAIN_ID,
+  execute,
   SUPPLY,
   VAULT,
-  type SimulatedBlock,
-  type SimulatedChain,
-} from './chain.ts'
+} from './clearing-house.ts'
 import type { World } from './world.ts'
 
 /** How an endpoint misbehaves at the moment. */
@@ -281,7 +282,7 @@ export class Endpoints {
     const { to, data } = isJsonObject(call) ? call : {}
     if (typeof data !== 'string' || data === '0x') return
     try {
-      this.#chain.execute(this.#chain.copyState(at.state), {
+      execute(copyState(at.state), {
         to: String(to).toLowerCase(),
         data,
       })

@@ -18,7 +18,7 @@ import { settlementModule, type SettlementModule } from '#settlement/module.ts'
 import { SupplyService } from '#supply/service.ts'
 import { exchangeSource } from '#trading/exchange-source.ts'
 import { TradingService } from '#trading/service.ts'
-import { CHAIN_ID, INVESTORS, REGISTRY, SUPPLY, VAULT } from './chain.ts'
+import { CHAIN_ID, INVESTORS, REGISTRY, SUPPLY, VAULT } from './clearing-house.ts'
 import type { Process, World } from './world.ts'
 
 export const KEYS = {

@@ -37,6 +37,7 @@ const COPIED: readonly (readonly [table: string, key: string, sql: string])[] = 
   ['settlement.incident', 'id', 'SELECT id, kind FROM settlement.incident'],
   ['chain.tx_attempt', 'hash', 'SELECT request, hash, kind FROM chain.tx_attempt'],
   ['chain.breaker', 'place', `SELECT name || '/' || scope AS place, * FROM chain.breaker`],
+  ['chain.breaker_change', 'id', 'SELECT id, name, is_open FROM chain.breaker_change'],
   ['platform.stream_head', 'stream', 'SELECT * FROM platform.stream_head'],
   [
     'platform.consumer_position',

@@ -97,6 +97,10 @@ export function countDeeds(server: SimulatedPostgres) {
     server.all(table).filter((row) => row[column] === value).length
   return {
     cancels: count('chain.tx_request', 'state', 'cancelled'),
+    holds: server
+      .all('chain.breaker_change')
+      .filter((row) => row['name'] === 'external_nonce' && row['is_open'] === true).length,
+    reverts: count('chain.tx_request', 'state', 'reverted'),
     halts: count('settlement.incident', 'kind', 'halted'),
     resumes: count('settlement.incident', 'kind', 'resumed'),
   }

@@ -37,6 +37,10 @@ const FIGURES = [
   'cancels',
   'halts',
   'resumes',
+  'holds',
+  'reverts',
+  'byHand',
+  'tornOff',
   'steps',
   'virtualMs',
 ] as const
@@ -51,6 +55,10 @@ const total = {
   cancels: 0,
   halts: 0,
   resumes: 0,
+  holds: 0,
+  reverts: 0,
+  byHand: 0,
+  tornOff: 0,
   steps: 0,
   virtualMs: 0,
 }

@@ -20,11 +20,15 @@ const LEAST_SEEN = {
   crashes: 400,
   reorgs: 1000,
   cancels: 250,
-  halts: 50,
-  resumes: 50,
+  halts: 70,
+  resumes: 70,
+  holds: 40,
+  reverts: 20,
+  byHand: 80,
+  tornOff: 30,
 } as const
 const FIGURES = ['orders', 'trades', 'batches', 'withdrawals', 'crashes', 'reorgs'] as const
-const DEEDS = ['cancels', 'halts', 'resumes'] as const
+const DEEDS = ['cancels', 'halts', 'resumes', 'holds', 'reverts', 'byHand', 'tornOff'] as const
 /** Most faults show in the first seed; the rarest in one of a hundred. */
 const SEEDS_PER_FAULT = 1000
 

@@ -1,8 +1,10 @@
 import { LocalSigner } from '#chain/signer-adapter.ts'
 import type { LeaderRole } from '#platform/leader.ts'
 import { SimulatedBroker } from './broker.ts'
-import { SimulatedChain, VAULT } from './chain.ts'
+import { SimulatedChain } from './chain.ts'
+import { VAULT } from './clearing-house.ts'
 import { Endpoints } from './endpoints.ts'
+import { Hands } from './hands.ts'
 import { differencesAtRest, Invariants } from './invariants.ts'
 import { Forwarding, KEYS, LEADER_ROLES, NodeProcess, type Surroundings } from './node.ts'
 import { Operators } from './operators.ts'
@@ -29,6 +31,12 @@ export interface RunResult {
   /** Transactions that operators took back. */
   readonly cancels: number
   readonly halts: number
+  /** Of those held for a nonce that was used by hand. */
+  readonly holds: number
+  readonly reverts: number
+  readonly byHand: number
+  /** Made by hand and mined, then torn off by a reorg. */
+  readonly tornOff: number
   /** Of a halted settlement. */
   readonly resumes: number
   readonly steps: number
@@ -73,6 +81,7 @@ class Simulation {
   readonly #broker: SimulatedBroker
   readonly #workload: Workload
   readonly #operators: Operators
+  readonly #hands: Hands
   readonly #troubles: Troubles
   readonly #depth: number
   readonly #nodes: NodeProcess[] = []
@@ -91,15 +100,29 @@ class Simulation {
     this.#broker = new SimulatedBroker(world)
     this.#depth = world.pick(DEPTHS)
     this.#usesBroker = world.chance(1, 2)
+    const { settler, registrar } = signers
+    // Who calls back a transaction pays nothing to itself.
+    this.#chain.signerOf = (to) =>
+      to === VAULT || to === settler.address ? settler.address : registrar.address
     const requester = new Requester({ world, anyNode: () => this.#anyNode() })
     this.#operators = new Operators({ world, requester })
+    this.#hands = new Hands({
+      world,
+      chain: this.#chain,
+      server: this.#server,
+      depth: this.#depth,
+      key: settler.address,
+      stopSender: () => this.#stop('txm'),
+      isOver: () => this.#isHealed,
+    })
+    const deeds = () => ({ ...this.#hands.deeds(), cancelled: this.#operators.cancelled })
     const invariants = new Invariants(
       world,
       this.#server,
       this.#chain,
       this.#depth,
       this.#real === undefined,
-      new TransactionChecks(world, this.#server, this.#chain, this.#operators),
+      new TransactionChecks(world, this.#server, this.#chain, deeds),
     )
     this.#workload = new Workload({ world, chain: this.#chain, invariants, requester })
     this.#troubles = new Troubles({
@@ -109,14 +132,11 @@ class Simulation {
       broker: this.#broker,
       endpoints: this.#endpoints,
       operators: this.#operators,
+      hands: this.#hands,
       depth: this.#depth,
       anyProcess: () => this.#anyNode()?.process,
       closeAll: (process) => this.#closeAll(process),
     })
-    const { settler, registrar } = signers
-    // Who calls back a transaction pays nothing to itself.
-    this.#chain.signerOf = (to) =>
-      to === VAULT || to === settler.address ? settler.address : registrar.address
     world.died = (process) => this.#kill(process)
   }
 
@@ -217,6 +237,11 @@ class Simulation {
       this.#world.later(this.#world.between(50, 600), () => this.#launch(node.roles))
   }
 
+  #stop(role: LeaderRole): void {
+    const node = this.#nodes.find(({ leaderships }) => leaderships.get(role)?.isLeading() === true)
+    if (node !== undefined) this.#kill(node.process)
+  }
+
   #closeAll(process: Process): void {
     this.#server.closeAll(process)
     this.#real?.closeAll(process)
@@ -308,6 +333,7 @@ class Simulation {
       crashes: this.#crashes,
       reorgs: this.#troubles.reorgs,
       ...countDeeds(server),
+      ...this.#hands.count(),
       steps: this.#world.steps,
       virtualMs: Math.round(this.#world.nowMs),
     }

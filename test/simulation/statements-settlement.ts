@@ -70,16 +70,17 @@ function insertDeltas(view: View, p: readonly unknown[]): readonly Row[] {
 
 function knownBatches(view: View, p: readonly unknown[]): readonly Row[] {
   const heads = readArray(p[0])
-  return batchesWhere(view, (row) => isAlive(row) && heads.includes(text(row['head']))).map(
-    (row) => ({
+  const found = batchesWhere(view, (row) => heads.includes(text(row['head'])))
+  return found
+    .toSorted((a, b) => Number(isAlive(a)) - Number(isAlive(b)))
+    .map((row) => ({
       ...row,
       deltas: view
         .rows('settlement.delta')
         .filter(({ batch }) => batch === row['id'])
         .toSorted(by('account', 'asset'))
         .map(({ account, asset, amount }) => [Number(account), asset, text(amount)]),
-    }),
-  )
+    }))
 }
 
 function moveBatch(view: View, [id, from, to, txHash, error]: readonly unknown[]): readonly Row[] {
@@ -200,6 +201,10 @@ export const SETTLEMENT_STATEMENTS: readonly StatementPattern[] = [
   [
     /FROM settlement\.batch WHERE status IN \('netted', 'submitted', 'reverted'\) ORDER BY sequence LIMIT 1/,
     (view) => batchesWhere(view, hasStatus(OPEN)).slice(0, 1),
+  ],
+  [
+    /FROM settlement\.batch WHERE status = 'reverted' ORDER BY sequence$/,
+    (view) => batchesWhere(view, (row) => row['status'] === 'reverted'),
   ],
   [
     /FROM settlement\.batch WHERE id = \$1$/,

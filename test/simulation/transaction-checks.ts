@@ -1,13 +1,19 @@
+import { isOver, TRANSACTION_STATES } from '#chain/tx.ts'
 import type { PooledTransaction, SimulatedChain } from './chain.ts'
 import type { Change, Row, SimulatedPostgres } from './postgres.ts'
 import type { World } from './world.ts'
 
 const text = (cell: unknown): string => String(cell)
+const OVER: ReadonlySet<unknown> = new Set(TRANSACTION_STATES.filter(isOver))
 
 /** What people did, which explains what is a mistake of the node otherwise. */
 export interface Deeds {
   /** Requests that somebody wanted to end. */
   readonly cancelled: ReadonlySet<string>
+  /** Nonces of the settler that somebody used by hand. */
+  readonly usedNonces: ReadonlySet<number>
+  /** Whether the vault was ever paused. */
+  readonly hasPaused: boolean
 }
 
 /** What must hold of the node's transactions whatever people do to them. */
@@ -15,9 +21,9 @@ export class TransactionChecks {
   readonly #world: World
   readonly #server: SimulatedPostgres
   readonly #chain: SimulatedChain
-  readonly #deeds: Deeds
+  readonly #deeds: () => Deeds
 
-  constructor(world: World, server: SimulatedPostgres, chain: SimulatedChain, deeds: Deeds) {
+  constructor(world: World, server: SimulatedPostgres, chain: SimulatedChain, deeds: () => Deeds) {
     this.#world = world
     this.#server = server
     this.#chain = chain
@@ -40,28 +46,48 @@ export class TransactionChecks {
     for (const { before, after } of changes) {
       if (after === undefined || before?.['state'] === after['state']) continue
       const [id, key] = [text(after['id']), text(after['key'])]
+      if (OVER.has(after['state'])) this.#isSettled(id, `${key} is ${text(after['state'])}`)
       if (after['state'] === 'cancelled')
         this.#check(
-          this.#deeds.cancelled.has(id),
+          this.#deeds().cancelled.has(id),
           'a transaction is cancelled only for somebody',
           () => key,
+        )
+      if (after['state'] === 'held')
+        this.#check(
+          this.#nonceWasUsed(id),
+          'a transaction is held only for one made by hand',
+          () => `${key}: ${text(after['error'])}`,
         )
     }
   }
 
-  /** What was signed with it might be mined otherwise, beside what the request gets next. */
-  #lost(changes: readonly Change[]): void {
-    for (const { key, before, after } of changes) {
-      if (before === undefined || after?.['is_lost'] !== true) continue
-      const number = Number(this.#server.committed('chain.cursor').get('row')?.['final_number'])
-      const block = this.#chain.ancestor(this.#chain.head, number)
-      const used = block === undefined ? 0 : this.#chain.nonceOf(text(after['signer']), block)
+  /** Nothing that was signed for it can be mined any more, or be torn off. */
+  #isSettled(request: string, what: string): void {
+    for (const row of this.#server.all('chain.nonce')) {
+      if (row['request'] !== request) continue
+      const [signer, nonce] = [text(row['signer']), Number(row['nonce'])]
+      const used = this.#usedForGood(signer)
       this.#check(
-        used > Number(after['nonce']),
+        used > nonce,
         'a nonce is given up only when it is used for good',
-        () => `${key}: ${used} are used`,
+        () => `${what}, ${nonce} of ${used} nonces`,
       )
     }
+  }
+
+  #lost(changes: readonly Change[]): void {
+    for (const { before, after } of changes)
+      if (before !== undefined && after?.['is_lost'] === true)
+        this.#isSettled(text(after['request']), 'given up')
+  }
+
+  /** Transactions of the signer up to the last block that the node may call final. */
+  #usedForGood(signer: string): number {
+    const { head } = this.#chain
+    const final = Number(this.#server.committed('chain.cursor').get('row')?.['final_number'])
+    const block = this.#chain.ancestor(head, final)
+    return block === undefined ? 0 : this.#chain.nonceOf(signer, block)
   }
 
   /** Nothing halts but a batch whose transaction came to nothing. */
@@ -86,18 +112,27 @@ export class TransactionChecks {
     return this.#server.all('chain.tx_request').find((row) => row['key'] === key)
   }
 
+  #nonceWasUsed(request: string): boolean {
+    const held = this.#server
+      .all('chain.nonce')
+      .find((row) => row['request'] === request && row['is_lost'] !== true)
+    return this.#deeds().usedNonces.has(Number(held?.['nonce']))
+  }
+
   #isExplained(request: Row | undefined): boolean {
     return request?.['state'] === 'cancelled' || this.#mayRevert()
   }
 
+  /** A batch whose predecessor did not get through, or a vault that takes nothing. */
   #mayRevert(): boolean {
-    return this.#deeds.cancelled.size > 0
+    const { cancelled, usedNonces, hasPaused } = this.#deeds()
+    return hasPaused || cancelled.size > 0 || usedNonces.size > 0
   }
 
   #reverted(transaction: PooledTransaction, reason: string): void {
     if (!transaction.isNodes) return
     this.#check(
-      reason === 'WrongHead' && this.#mayRevert(),
+      reason === 'EnforcedPause' || (reason === 'WrongHead' && this.#mayRevert()),
       'I5 once, I11 no-veto: no transaction of the node reverts',
       () => reason,
     )

@@ -1,6 +1,7 @@
 import type { SimulatedBroker } from './broker.ts'
 import type { SimulatedChain } from './chain.ts'
 import type { Endpoints, Mood } from './endpoints.ts'
+import type { Hands } from './hands.ts'
 import type { Operators } from './operators.ts'
 import type { SimulatedPostgres } from './postgres.ts'
 import type { Process, World } from './world.ts'
@@ -12,6 +13,7 @@ export interface TroublesOptions {
   readonly broker: SimulatedBroker
   readonly endpoints: Endpoints
   readonly operators: Operators
+  readonly hands: Hands
   /** Blocks until one is final. */
   readonly depth: number
   readonly anyProcess: () => Process | undefined
@@ -48,7 +50,7 @@ export class Troubles {
   /** Each kind comes in about half of the runs, so that each is also met alone. */
   begin(): void {
     const world = this.#world
-    const { server, broker, operators } = this.#options
+    const { server, broker, operators, hands } = this.#options
     const some = (most: number): number => (world.chance(1, 2) ? world.between(0, most) : 0)
     server.troubles = {
       failedCommits: some(0.04),
@@ -73,12 +75,15 @@ export class Troubles {
     if (world.chance(1, 3)) this.#repeat(2500, () => this.#stopBroker())
     if (world.chance(1, 2)) this.#repeat(400, () => this.#loseMessages())
     if (world.chance(1, 2)) this.#repeat(world.between(100, 700), () => operators.meddle())
+    if (world.chance(1, 3)) this.#repeat(900, () => hands.useKey())
+    if (world.chance(1, 4)) this.#repeat(1200, () => hands.pause())
   }
 
   /** Nothing goes wrong any more. */
   end(): void {
     const { server, broker, endpoints, chain } = this.#options
     this.#isOver = true
+    this.#options.hands.rest()
     server.calm()
     broker.calm()
     endpoints.calm()
@@ -122,7 +127,8 @@ export class Troubles {
     const depth = 1 + this.#world.rng.below(most)
     this.reorgs += 1
     const longer = this.#world.rng.below(2)
-    chain.reorg(depth, depth + longer, this.#world.between(0, 0.3))
+    const lossShare = this.#world.between(0, 0.3)
+    chain.reorg(depth, depth + longer, () => this.#world.chance(lossShare))
   }
 
   #dropSome(): void {

@@ -187,13 +187,6 @@ export const FAULTS: readonly Fault[] = [
     foundBy: 'everything comes to rest after healing',
   },
   {
-    name: 'a nonce follows on one that was used by hand and is not final',
-    file: 'src/chain/nonce.ts',
-    find: 'return final !== undefined && final >= latest ? latest : undefined',
-    replace: 'return latest',
-    foundBy: 'everything comes to rest after healing',
-  },
-  {
     name: 'a resumed transaction keeps the nonce that was used by hand',
     file: 'src/chain/tx-driver.ts',
     find: 'await loseNonce(tx, request.id)',

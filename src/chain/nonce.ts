@@ -5,7 +5,7 @@ export const NONCE_WINDOW = 16
  * The nonce of the next transaction: after the last that was given out, and never below `latest`,
  * which the chain counted since this process took over. Undefined where others used the key and
  * `final`, the count of the last final block, does not tell that theirs stay: what is signed behind
- * one that a reorg loses is never mined.
+ * one that a reorg loses is never mined. A key from which nothing was given out yet starts at `latest`.
  */
 export function nextNonce(
   latest: number,

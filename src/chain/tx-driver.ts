@@ -5,19 +5,13 @@ import { inTransaction } from '#platform/db/transaction.ts'
 import { requireEpoch } from '#platform/leader.ts'
 import type { Log } from '#platform/log.ts'
 import type { CounterMetric, Metrics } from '#platform/metrics.ts'
-import {
-  findLastNonce,
-  insertAttempt,
-  insertNonce,
-  loseNonce,
-  markSent,
-  markUnsent,
-} from './attempt-store.ts'
+import { insertAttempt, insertNonce, loseNonce, markSent, markUnsent } from './attempt-store.ts'
 import type { BreakerBoard } from './breaker-board.ts'
 import type { Deployment } from './deployment.ts'
 import type { Fees } from './gas.ts'
 import type { Hex } from './hex.ts'
-import { nextNonce, nonceUseOf } from './nonce.ts'
+import { NonceFinder } from './nonce-finder.ts'
+import { nonceUseOf } from './nonce.ts'
 import type { Signer, SignerRole } from './signer.ts'
 import type { Market, TransactionEndpoint } from './tx-endpoint-adapter.ts'
 import { Offers } from './tx-offer.ts'
@@ -49,7 +43,6 @@ export interface TxDriverOptions {
 /** Steps of one request in one turn: it ends in far fewer. */
 const MOST_STEPS = 10
 const CANCELLED = 'cancelled by an operator'
-const USED = 'somebody else used its key, and not for good yet'
 /** A request may wait for so long without a word. */
 const QUIET_MS = 2000
 /** What the chain says needs no place among others. */
@@ -59,18 +52,18 @@ const NOWHERE: QueueView = { unmined: 0, isLowest: false, isNext: false, blocked
 export class TxDriver {
   readonly #options: TxDriverOptions
   readonly #moves: CounterMetric
-  /** The chain's count of each signer when this term began. */
-  readonly #chainNonces = new Map<SignerRole, number>()
+  readonly #nonces: NonceFinder
   readonly #offers = new Offers()
 
   constructor(options: TxDriverOptions) {
     const { metrics } = options
     this.#options = options
+    this.#nonces = new NonceFinder(options)
     this.#moves = metrics.counter('transactions_total', 'Changes of state', ['signer', 'state'])
   }
 
   beginTerm(): void {
-    this.#chainNonces.clear()
+    this.#nonces.forgetAll()
     this.#offers.clear()
   }
 
@@ -200,7 +193,7 @@ export class TxDriver {
     })
     this.#options.board.report(change)
     turn.breakers = await this.#options.board.read()
-    this.#chainNonces.delete(request.signer)
+    this.#nonces.forget(request.signer)
     this.#offers.forget(request.hashes)
     this.#report(request, 'held', reason)
     return { ...request, state: 'held', error: reason }
@@ -217,7 +210,7 @@ export class TxDriver {
       await loseNonce(tx, request.id)
       await setState(tx, request.id, state, { error, endsWish: true })
     })
-    this.#chainNonces.delete(request.signer)
+    this.#nonces.forget(request.signer)
     this.#report(request, state, error)
     return { ...request, state, wish: undefined, nonce: undefined, attempt: undefined }
   }
@@ -295,8 +288,8 @@ export class TxDriver {
     const signer = signers[request.signer]
     const { address } = signer
     const isNew = request.nonce === undefined
-    const nonce = request.nonce ?? (await this.#findNonce(request.signer, turn))
-    if (nonce === undefined) return wait(request, USED, turn)
+    const nonce = request.nonce ?? (await this.#nonces.find(request.signer, turn.cursor))
+    if (typeof nonce === 'string') return wait(request, nonce, turn)
     const call =
       kind === 'cancel'
         ? ({ to: address, data: '0x' } as const)
@@ -355,25 +348,6 @@ export class TxDriver {
   async #market(turn: Turn): Promise<Market> {
     turn.market ??= await this.#options.endpoint.readMarket()
     return turn.market
-  }
-
-  /** Undefined while somebody else's transactions may still be torn off. */
-  async #findNonce(role: SignerRole, { cursor }: Turn): Promise<number | undefined> {
-    const { database, endpoint, signers } = this.#options
-    const { address } = signers[role]
-    const lastGiven = await findLastNonce(database, address)
-    const nonce = nextNonce(await this.#chainNonce(role), lastGiven)
-    if (nonce !== undefined || cursor === undefined) return nonce
-    const { latest, final } = await endpoint.readCounts(address, cursor.final.number)
-    return nextNonce(latest, lastGiven, final)
-  }
-
-  async #chainNonce(role: SignerRole): Promise<number> {
-    const known = this.#chainNonces.get(role)
-    if (known !== undefined) return known
-    const count = await this.#options.endpoint.readNonce(this.#options.signers[role].address)
-    this.#chainNonces.set(role, count)
-    return count
   }
 
   #callOf({ signer, to, data }: OpenRequest) {

@@ -142,7 +142,7 @@ export class SettlementService {
   }
 
   /**
-   * Goes on after a halt: compares first, then sends a reverted batch out again, the same header in
+   * Goes on after a halt: compares first, then sends every failed batch out again, the same header in
    * a new transaction. Throws `settlement.not_halted`, `settlement.ended`,
    * `settlement.chain_unread` while the chain is not read to its end, or `settlement.halted` while
    * anything differs.
@@ -300,8 +300,8 @@ export class SettlementService {
   async #sendAgain(tx: Tx): Promise<void> {
     for (const failed of await store.listReverted(tx)) {
       const txKey = batchTxKey(failed.id, failed.attempt + 1)
-      await store.setNextAttempt(tx, failed, txKey)
-      await this.#request(tx, { ...failed, txKey })
+      const isDue = await store.setNextAttempt(tx, failed, txKey)
+      if (isDue) await this.#request(tx, { ...failed, txKey })
     }
   }
 

@@ -222,8 +222,8 @@ export async function hasUnfinalBatch(db: Db): Promise<boolean> {
 
 /**
  * The batches of these heads with their deltas, as the ledger is told of them. An abandoned one may
- * have been in blocks that left the chain, which an engine that is late still reads; where another has
- * its head, that one counts.
+ * have been in blocks that left the chain, which an engine that is late still reads; if one becomes
+ * final all the same, settlement halts. Where another has its head, that one counts.
  */
 export async function listKnownBatches(
   db: Db,
@@ -261,14 +261,16 @@ export async function setBatchStatus(
 }
 
 /** Sends a reverted batch out again under a new transaction. */
-export async function setNextAttempt(tx: Tx, batch: Batch, txKey: string): Promise<void> {
-  await tx.query(
+/** False when the batch was found on chain meanwhile. */
+export async function setNextAttempt(tx: Tx, batch: Batch, txKey: string): Promise<boolean> {
+  const rows = await tx.query(
     `UPDATE settlement.batch
      SET status = 'netted', attempt = attempt + 1, tx_key = $2, tx_hash = NULL, error = NULL,
          updated_at = clock_timestamp()
-     WHERE id = $1 AND status = 'reverted'`,
+     WHERE id = $1 AND status = 'reverted' RETURNING id`,
     [batch.id, txKey],
   )
+  return rows.length > 0
 }
 
 export async function setGasUsed(tx: Tx, id: string, gasUsed: bigint): Promise<void> {

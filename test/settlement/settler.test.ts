@@ -414,6 +414,18 @@ describe('a supply change', () => {
     expect((await engine.ledger.getBalance(16n, 3)).incoming).toBe(0n)
   })
 
+  it('that was abandoned and is final all the same halts settlement', async () => {
+    await propose(900n)
+    await turn()
+    await engine.database.query("UPDATE settlement.batch SET status = 'abandoned'")
+    await chain.mine()
+    await chain.finalize()
+    await arrive()
+    expect((await engine.ledger.getBalance(16n, 3)).posted).toBe(900n)
+    const reason = 'batch 1 is final on chain and was abandoned here'
+    expect(await settlement.service.readState()).toMatchObject({ status: 'halted', reason })
+  })
+
   it('makes no room for a mint while a burn may still fail', async () => {
     await propose(900n)
     await mineAll()

@@ -472,7 +472,12 @@ function applySettlement(view: View, effect: Row): void {
     (type === 'batch_mined'
       ? row['head'] === effect['head']
       : row['sequence'] === big(effect['sequence']))
-  for (const { id } of view.rows('settlement.batch').filter(isMeant)) {
+  const meant = view.rows('settlement.batch').filter(isMeant)
+  if (type === 'batch_final' && meant.length === 0) {
+    const what = `batch ${text(effect['sequence'])} is final on chain and was abandoned here`
+    return refuseBlock(view, what)
+  }
+  for (const { id } of meant) {
     view.lock('settlement.batch', text(id), 'update')
     const row = view.get('settlement.batch', text(id))
     if (row === undefined || !isMeant(row)) continue

@@ -236,15 +236,17 @@ export const SETTLEMENT_STATEMENTS: readonly StatementPattern[] = [
   [
     /^UPDATE settlement\.batch SET status = 'netted', attempt = attempt \+ 1/,
     (view, p) => {
+      view.lock('settlement.batch', text(p[0]), 'update')
       const row = view.get('settlement.batch', text(p[0]))
+      if (row?.['status'] !== 'reverted') return []
       view.patch('settlement.batch', text(p[0]), {
         status: 'netted',
-        attempt: Number(row?.['attempt']) + 1,
+        attempt: Number(row['attempt']) + 1,
         tx_key: p[1],
         tx_hash: null,
         error: null,
       })
-      return []
+      return [{ id: p[0] }]
     },
   ],
   [

@@ -35,6 +35,11 @@ BEGIN
       SET status = 'final', block_number = coalesce((effect ->> 'block')::bigint, block_number),
           updated_at = clock_timestamp()
       WHERE sequence = (effect ->> 'sequence')::bigint AND status = 'mined';
+      -- Nobody abandons what may still be mined, so whoever did knows more than this node.
+      IF NOT FOUND THEN
+        PERFORM settlement.refuse_block(
+          format('batch %s is final on chain and was abandoned here', effect ->> 'sequence'));
+      END IF;
     ELSIF effect_type IN ('exit_mode_seen', 'exit_mode_final') THEN
       PERFORM settlement.end_settlement(effect_type = 'exit_mode_final');
     ELSIF effect_type = 'exit_mode_retracted' THEN
